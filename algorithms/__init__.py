@@ -1,0 +1,1 @@
+"""Learning algorithms, each written as a reactor program."""

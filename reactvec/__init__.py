@@ -1,0 +1,1 @@
+"""Reinforcement learning on one machine by the reactor model."""

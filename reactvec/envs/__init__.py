@@ -1,0 +1,1 @@
+"""Native kernels of well-known environments, one per file."""
