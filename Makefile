@@ -1,0 +1,65 @@
+# make demo | test | lint | bench | sanitize | clean
+#
+# PYTHON=python3.12        the interpreter of .venv
+# PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
+# REACTVEC_DEBUG=1         extensions with bounds checks and debug symbols
+
+PYTHON ?= python3
+PIP_ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+DEPS := .venv/deps.stamp
+BENCH_DEPS := .venv/bench.stamp
+BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
+SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
+UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
+
+.PHONY: demo test lint bench sanitize build clean
+
+demo: build
+	$(BIN)/python benchmarks/demo.py
+
+test: build
+	$(BIN)/python -m pytest
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cython-lint reactvec
+
+bench: build $(BENCH_DEPS)
+	$(BIN)/python benchmarks/run.py
+
+sanitize:
+	tests/native/run_tsan.sh
+
+# A second make, because the first has already read the time of a stamp that $(DEPS) may have touched.
+build: $(DEPS)
+	@$(MAKE) --no-print-directory $(BUILT)
+
+clean:
+	$(UNBUILD)
+	rm -rf .venv dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+# The build tools come first and the build is not isolated, so that the extensions are compiled by pinned versions.
+$(DEPS): pyproject.toml constraints.txt setup.py | $(BIN)/python
+	$(UNBUILD)
+	$(PIP) install $(PIP_ARGS) -c constraints.txt setuptools cython numpy
+	$(PIP) install $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@ $(BUILT)
+
+$(BENCH_DEPS): $(DEPS)
+	$(PIP) install $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[bench]'
+	touch $@
+
+# A missing stamp means that the extensions are of the other mode.
+$(BUILT): $(DEPS) $(SOURCES)
+	[ -e $@ ] || { $(UNBUILD); }
+	$(BIN)/python setup.py --quiet build_ext --inplace
+	touch $@
