@@ -1,0 +1,445 @@
+"""Executes the programs of a Schedule: knows ints, pointers and atomics, and nothing of reinforcement learning.
+
+    run(command, cycles, tag)     the caller, worker 0: issue the command, run its own program, await the others
+    serve(worker)                 every other worker: await a command, run its program, publish, again
+    run_program                   the loop over instructions, without the GIL unless a Python reaction runs
+"""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.ref cimport Py_XDECREF, PyObject
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from reactvec._kernel cimport Kernel, kernel_name, kernel_run
+
+import numpy as np
+
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyEval_SaveThread() nogil
+    void PyEval_RestoreThread(PyThreadState *) nogil
+    int PyErr_CheckSignals() except -1
+
+
+cdef extern from "_call.h" nogil:
+    PyObject *rv_call(PyObject *callable, PyObject *arguments)
+
+
+cdef extern from "_sync.h" nogil:
+    enum: RV_REACHED, RV_ABORTED, RV_TIMEOUT
+    ctypedef struct rv_clock:
+        pass
+    ctypedef struct rv_flag:
+        pass
+    ctypedef struct rv_patience:
+        int64_t expected_ns
+        int may_spin
+    void rv_clock_init(rv_clock *)
+    void rv_publish(rv_clock *, uint32_t)
+    int rv_reached(rv_clock *, uint32_t)
+    int rv_await(rv_clock *, uint32_t, rv_patience *, const rv_flag *)
+    void rv_abort(rv_flag *, rv_clock *, int)
+    void rv_raise(rv_flag *)
+    void rv_lower(rv_flag *)
+    bint rv_raised(const rv_flag *)
+    bint rv_take(rv_flag *)
+    void *rv_allocate(size_t)
+    int64_t rv_now_ns()
+
+
+cdef enum:
+    EXEC = 0
+    PUBLISH = 1
+    AWAIT = 2
+    ADVANCE = 3
+
+
+# Between two looks at pending signals `run` lets about this much time pass.
+cdef int64_t SIGNAL_NS = 10_000_000
+cdef int64_t FIRST_CHUNK = 16
+
+
+cdef struct Instruction:
+    int kind
+    int reaction           # EXEC: index in the schedule
+    int64_t lo             # EXEC: rows [lo, hi)
+    int64_t hi
+    kernel_run run         # EXEC native: the kernel and its self
+    void *self
+    PyObject *callable     # EXEC Python: the bound method, NULL for a kernel
+    PyObject **arguments   # EXEC Python: a tuple per slot
+    void **table           # EXEC: per slot the addresses of ports, then of guard flags, then of effect flags
+    int64_t *lengths       # EXEC: bytes of each guard's and each effect's flags
+    int64_t mask           # EXEC: slots - 1; the slot of a tag is tag & mask
+    int width
+    int ports
+    int guards
+    int effects
+    bint timed             # EXEC: not due at every tag; period and offset are in 1/unit tags
+    int64_t period
+    int64_t offset
+    int64_t unit
+    int other              # AWAIT: the worker to wait for
+    int64_t number         # PUBLISH, AWAIT: which PUBLISH of a tag
+    int64_t back           # AWAIT: how many tags ago
+
+
+cdef struct Program:
+    Instruction *code
+    uint32_t *publishes    # PUBLISH instructions per tag, of every worker
+
+
+cdef struct Control:       # the one control word: written by the caller before it advances `issued`
+    rv_clock issued
+    int command
+    int64_t cycles
+    int64_t tag
+    rv_flag fault          # a reaction failed: finish the command without running any more
+    rv_flag abort          # leave every wait, serve no more
+    rv_flag busy           # the caller is in `run`
+
+
+cdef struct Worker:        # private to one worker, but for `error` and its companions once a command has ended
+    int index
+    int workers
+    Control *control
+    rv_clock *clocks
+    uint32_t *base         # where every worker's clock stood when the command began
+    Program *programs
+    rv_patience patience
+    PyThreadState *saved
+    bint attached
+    bint failed
+    PyObject *error        # owned; NULL where a kernel returned `code`
+    int code
+    int reaction
+    int64_t lo
+    int64_t hi
+    int64_t tag
+
+
+cdef inline void attach(Worker *worker) noexcept nogil:
+    if not worker.attached:
+        PyEval_RestoreThread(worker.saved)
+        worker.attached = True
+
+
+cdef inline void detach(Worker *worker) noexcept nogil:
+    if worker.attached:
+        worker.attached = False
+        worker.saved = PyEval_SaveThread()
+
+
+cdef void fail(Worker *worker, Instruction *at, int64_t tag, PyObject *error, int code) noexcept nogil:
+    worker.failed = True
+    worker.error = error
+    worker.code = code
+    worker.reaction = at.reaction
+    worker.lo = at.lo
+    worker.hi = at.hi
+    worker.tag = tag
+    rv_raise(&worker.control.fault)
+
+
+cdef inline int64_t due(Instruction *at, int64_t tag) noexcept nogil:
+    cdef int64_t passed = tag * at.unit - at.offset
+    return 0 if passed < 0 else passed // at.period + 1
+
+
+cdef inline bint present(Instruction *at, void **entry) noexcept nogil:
+    cdef int guard
+    cdef int64_t row
+    cdef const uint8_t *flags
+    for guard in range(at.guards):
+        flags = <const uint8_t *> entry[at.ports + guard]
+        for row in range(at.lengths[guard]):
+            if flags[row]:
+                return True
+    return False
+
+
+cdef inline void set_effects(Instruction *at, void **entry, int value) noexcept nogil:
+    cdef int effect
+    for effect in range(at.guards, at.guards + at.effects):
+        memset(entry[at.ports + effect], value, at.lengths[effect])
+
+
+cdef inline void execute(Worker *worker, Instruction *at, int64_t tag) noexcept nogil:
+    cdef int64_t slot = tag & at.mask
+    cdef void **entry = at.table + slot * at.width
+    cdef PyObject *error
+    cdef int code
+    if rv_raised(&worker.control.fault):
+        return
+    if at.timed and due(at, tag) == due(at, tag - 1) or at.guards and not present(at, entry):
+        set_effects(at, entry, 0)
+        return
+    set_effects(at, entry, 1)
+    if at.callable != NULL:
+        attach(worker)
+        error = rv_call(at.callable, at.arguments[slot])
+        if error != NULL:
+            fail(worker, at, tag, error, 0)
+    else:
+        detach(worker)
+        code = at.run(at.self, entry, at.lo, at.hi, tag)
+        if code:
+            fail(worker, at, tag, NULL, code)
+
+
+cdef int check_signals(Worker *worker) noexcept nogil:
+    """Run pending signal handlers; what they raise (Ctrl-C) stops the command like a failed reaction, or, the second
+    time, at once."""
+    cdef Instruction nowhere
+    attach(worker)
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            if worker.failed:
+                rv_abort(&worker.control.abort, worker.clocks, worker.workers)
+                return RV_ABORTED
+            nowhere.reaction, nowhere.lo, nowhere.hi = -1, 0, 0
+            Py_INCREF_object(error)
+            fail(worker, &nowhere, worker.control.tag, <PyObject *> error, 0)
+    return RV_REACHED
+
+
+cdef extern from "Python.h":
+    void Py_INCREF_object "Py_INCREF"(object)
+
+
+cdef int wait_for(Worker *worker, rv_clock *clock, uint32_t target) noexcept nogil:
+    cdef int outcome
+    if rv_reached(clock, target):
+        return RV_REACHED
+    detach(worker)
+    while True:
+        outcome = rv_await(clock, target, &worker.patience, &worker.control.abort)
+        if outcome != RV_TIMEOUT:
+            return outcome
+        if worker.index == 0 and check_signals(worker) == RV_ABORTED:
+            return RV_ABORTED
+        detach(worker)
+
+
+cdef int run_program(Worker *worker, int command, int64_t cycles, int64_t tag) noexcept nogil:
+    """Run `cycles` tags of this worker's program, then publish that it is through."""
+    cdef Program *program = &worker.programs[command]
+    cdef uint32_t *publishes = program.publishes
+    cdef uint32_t mine = worker.base[worker.index]
+    cdef Instruction *at
+    cdef int64_t cycle
+    cdef uint32_t target
+    cdef int other
+    for cycle in range(cycles):
+        at = program.code
+        while at.kind != ADVANCE:
+            if at.kind == EXEC:
+                execute(worker, at, tag + cycle)
+            elif at.kind == PUBLISH:
+                rv_publish(&worker.clocks[worker.index], mine + <uint32_t> (cycle * publishes[worker.index] + at.number))
+            else:
+                target = worker.base[at.other] + <uint32_t> ((cycle - at.back) * publishes[at.other] + at.number)
+                if wait_for(worker, &worker.clocks[at.other], target) == RV_ABORTED:
+                    return RV_ABORTED
+            at += 1
+    for other in range(worker.workers):
+        worker.base[other] += <uint32_t> (cycles * publishes[other] + 1)
+    if worker.workers > 1:
+        rv_publish(&worker.clocks[worker.index], worker.base[worker.index])
+    return RV_REACHED
+
+
+cdef void serve_commands(Worker *worker) noexcept nogil:
+    cdef Control *control = worker.control
+    cdef uint32_t seen = 0
+    while True:
+        seen += 1
+        if wait_for(worker, &control.issued, seen) == RV_ABORTED:
+            return
+        if run_program(worker, control.command, control.cycles, control.tag) == RV_ABORTED:
+            return
+
+
+cdef class Engine:
+    """The workers of one schedule in this process: their programs, clocks and the control word.
+
+    Owns its memory; keeps alive what its instructions point to. One caller at a time; RuntimeError otherwise.
+    """
+
+    cdef int workers
+    cdef Control *control
+    cdef rv_clock *clocks
+    cdef Worker **team
+    cdef uint32_t issued
+    cdef int64_t chunk
+    cdef int commands
+    cdef list kept
+
+    def __cinit__(self, int workers, int commands, bint may_spin):
+        cdef int index
+        cdef Worker *worker
+        self.workers, self.commands, self.chunk, self.kept = workers, commands, FIRST_CHUNK, []
+        self.control = <Control *> allocate(sizeof(Control))
+        self.clocks = <rv_clock *> allocate(workers * sizeof(rv_clock))
+        self.team = <Worker **> allocate(workers * sizeof(Worker *))
+        rv_clock_init(&self.control.issued)
+        for index in range(workers):
+            rv_clock_init(&self.clocks[index])
+            worker = self.team[index] = <Worker *> allocate(sizeof(Worker))
+            worker.index, worker.workers = index, workers
+            worker.control, worker.clocks = self.control, self.clocks
+            worker.base = <uint32_t *> allocate(workers * sizeof(uint32_t))
+            worker.programs = <Program *> allocate(commands * sizeof(Program))
+            worker.patience.may_spin, worker.patience.expected_ns = may_spin, 5000
+
+    def __dealloc__(self):
+        cdef int index, command
+        for index in range(self.workers if self.team != NULL else 0):
+            if self.team[index] != NULL:
+                Py_XDECREF(self.team[index].error)
+                for command in range(self.commands):
+                    free_program(&self.team[index].programs[command])
+                free(self.team[index].programs)
+                free(self.team[index].base)
+                free(self.team[index])
+        free(self.team)
+        free(self.clocks)
+        free(self.control)
+
+    def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes):
+        """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order."""
+        cdef Program *program = &self.team[worker].programs[command]
+        cdef int64_t row
+        cdef int index
+        remaining = iter(bindings)
+        program.publishes = <uint32_t *> allocate(self.workers * sizeof(uint32_t))
+        for index in range(self.workers):
+            program.publishes[index] = publishes[index]
+        program.code = <Instruction *> allocate(code.shape[0] * sizeof(Instruction))
+        for row in range(code.shape[0]):
+            program.code[row].kind = <int> code[row, 0]
+            if code[row, 0] == EXEC:
+                self.bind(&program.code[row], code[row], next(remaining))
+            elif code[row, 0] == PUBLISH:
+                program.code[row].number = code[row, 1]
+            elif code[row, 0] == AWAIT:
+                program.code[row].other = <int> code[row, 1]
+                program.code[row].number = code[row, 2]
+                program.code[row].back = code[row, 3]
+
+    cdef int bind(self, Instruction *at, const int64_t[::1] row, binding) except -1:
+        cdef Kernel *kernel
+        cdef const uintptr_t[:, ::1] addresses = binding.addresses
+        cdef const int64_t[::1] lengths = binding.lengths
+        cdef Py_ssize_t slot
+        at.reaction, at.lo, at.hi = <int> row[1], row[2], row[3]
+        at.period, at.offset, at.unit = row[4], row[5], row[6]
+        at.timed = at.period != at.unit or at.offset > 0
+        at.ports, at.guards, at.effects = binding.ports, binding.guards, len(lengths) - binding.guards
+        at.mask, at.width = addresses.shape[0] - 1, <int> addresses.shape[1]
+        at.table = <void **> &addresses[0, 0] if at.width else NULL
+        at.lengths = <int64_t *> &lengths[0] if len(lengths) else NULL
+        self.kept.append(binding)
+        if binding.kernel is not None:
+            kernel = <Kernel *> PyCapsule_GetPointer(binding.kernel, kernel_name())
+            at.run, at.self = kernel.run, kernel.self
+            return 0
+        at.callable = <PyObject *> binding.callable
+        at.arguments = <PyObject **> allocate(len(binding.arguments) * sizeof(PyObject *))
+        for slot in range(len(binding.arguments)):
+            at.arguments[slot] = <PyObject *> binding.arguments[slot]
+        return 0
+
+    cpdef bint run(self, int command, int64_t cycles, int64_t tag) except? True:
+        """Run `cycles` tags of a command, the first of them `tag`; True when a reaction failed, see `failures`."""
+        cdef int64_t done = 0
+        cdef int64_t size, begin
+        if not rv_take(&self.control.busy):
+            raise RuntimeError("another thread is running this schedule; run it from one thread at a time")
+        try:
+            if rv_raised(&self.control.abort):
+                raise RuntimeError("this execution is closed")
+            if cycles <= FIRST_CHUNK:
+                return self.issue(command, cycles, tag)
+            while done < cycles:
+                size = min(self.chunk, cycles - done)
+                begin = rv_now_ns()
+                if self.issue(command, size, tag + done):
+                    return True
+                done += size
+                self.chunk = self.chunk * 2 if rv_now_ns() - begin < SIGNAL_NS else max(1, self.chunk // 2)
+                PyErr_CheckSignals()
+            return False
+        finally:
+            rv_lower(&self.control.busy)
+
+    cdef bint issue(self, int command, int64_t cycles, int64_t tag) except? True:
+        """One command from its issue until every worker is through."""
+        cdef Worker *caller = self.team[0]
+        cdef Control *control = self.control
+        cdef int outcome = RV_REACHED
+        cdef int index
+        control.command, control.cycles, control.tag = command, cycles, tag
+        caller.attached = True
+        if self.workers > 1:
+            self.issued += 1
+            rv_publish(&control.issued, self.issued)
+        outcome = run_program(caller, command, cycles, tag)
+        for index in range(1, self.workers):
+            if outcome == RV_REACHED:
+                outcome = wait_for(caller, &self.clocks[index], caller.base[index])
+        attach(caller)
+        return outcome == RV_ABORTED or rv_raised(&control.fault)
+
+    def serve(self, int worker):
+        """Serve commands as this worker until `abort`; the body of a worker thread."""
+        self.team[worker].attached = True
+        serve_commands(self.team[worker])
+        attach(self.team[worker])
+
+    def failures(self):
+        """Take what went wrong in the last command: a list of (tag, reaction, lo, hi, code, exception or None)."""
+        cdef int index
+        cdef Worker *worker
+        taken = []
+        for index in range(self.workers):
+            worker = self.team[index]
+            if worker.failed:
+                error = None
+                if worker.error != NULL:
+                    error = <object> worker.error
+                    Py_XDECREF(worker.error)
+                taken.append((worker.tag, worker.reaction, worker.lo, worker.hi, worker.code, error))
+                worker.failed, worker.error = False, NULL
+        rv_lower(&self.control.fault)
+        return taken
+
+    def abort(self):
+        """Release every wait and end every `serve`; nothing runs after it."""
+        rv_abort(&self.control.abort, self.clocks, self.workers)
+        rv_abort(&self.control.abort, &self.control.issued, 1)
+
+    @property
+    def aborted(self) -> bool:
+        return rv_raised(&self.control.abort)
+
+
+cdef void *allocate(size_t size) except NULL:
+    cdef void *memory = rv_allocate(size)
+    if memory == NULL:
+        raise MemoryError()
+    return memory
+
+
+cdef void free_program(Program *program) noexcept:
+    cdef Instruction *at = program.code
+    while at != NULL and at.kind != ADVANCE:
+        free(at.arguments)
+        at += 1
+    free(program.code)
+    free(program.publishes)

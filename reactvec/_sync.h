@@ -1,0 +1,199 @@
+/* The whole protocol between workers: publish, await, park, abort. Plain C11 atomics, no Python.
+ *
+ * A clock counts what one worker has done. Only its owner advances it; anyone may wait until it reaches a number.
+ * Counts wrap around; two counts are compared by the sign of their difference.
+ *
+ * Waiting is spin, then park. The spin is bounded by what the last waits have shown (`rv_patience`). A park ends when
+ * the clock advances, and after RV_PARK_MS at the latest, so that a waiter can look at the abort word and at signals.
+ *
+ * No wake-up is lost: a waiter announces itself in `sleepers` before it looks at `count` for the last time, a publisher
+ * advances `count` before it looks at `sleepers`; all four are sequentially consistent, so one of them sees the other.
+ */
+#ifndef REACTVEC_SYNC_H
+#define REACTVEC_SYNC_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
+#include <pthread.h>
+#endif
+
+#define RV_LINE 128          /* bytes; two cache lines, since some processors fetch them in pairs */
+#define RV_PARK_MS 50        /* longest park */
+#define RV_SPIN_FAST 64      /* looks before the clock is read for the first time */
+#define RV_SPIN_LOOKS 32     /* looks between two readings of the clock */
+#define RV_SPIN_MAX_NS 50000 /* waits that take longer than this are not worth a spin */
+
+enum { RV_REACHED = 0, RV_ABORTED = 1, RV_TIMEOUT = 2 };
+
+typedef struct {
+    _Alignas(RV_LINE) _Atomic uint32_t count;
+    _Atomic uint32_t sleepers;
+#ifndef __linux__
+    pthread_mutex_t mutex;
+    pthread_cond_t advanced;
+#endif
+} rv_clock;
+
+/* A word on a line of its own that is raised for all to see. */
+typedef struct {
+    _Alignas(RV_LINE) _Atomic uint32_t raised;
+} rv_flag;
+
+/* release; pairs with the acquire in rv_raised */
+static inline void rv_raise(rv_flag *flag) { atomic_store_explicit(&flag->raised, 1, memory_order_release); }
+
+static inline void rv_lower(rv_flag *flag) { atomic_store_explicit(&flag->raised, 0, memory_order_release); }
+
+static inline int rv_raised(const rv_flag *flag) {
+    return (int)atomic_load_explicit(&flag->raised, memory_order_acquire);
+}
+
+/* True if it was not raised yet, and now is (by this caller alone). */
+static inline int rv_take(rv_flag *flag) { return !atomic_exchange(&flag->raised, 1); }
+
+/* Zeroed memory on lines of its own; free() it. NULL when there is none. */
+static inline void *rv_allocate(size_t size) {
+    size = (size + RV_LINE - 1) / RV_LINE * RV_LINE;
+    void *memory = aligned_alloc(RV_LINE, size ? size : RV_LINE);
+    if (memory != NULL) memset(memory, 0, size);
+    return memory;
+}
+
+/* What one waiter expects of the next wait: a moving average of the last ones. Private to the waiter. */
+typedef struct {
+    int64_t expected_ns;
+    int may_spin; /* 0 where more workers run than cores are usable */
+} rv_patience;
+
+static inline void rv_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+static inline int64_t rv_now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline void rv_clock_init(rv_clock *clock) {
+    atomic_init(&clock->count, 0);
+    atomic_init(&clock->sleepers, 0);
+#ifndef __linux__
+    pthread_mutex_init(&clock->mutex, NULL);
+    pthread_cond_init(&clock->advanced, NULL);
+#endif
+}
+
+#ifdef __linux__
+
+/* Process-private futexes: the arena that processes share brings its own flag. */
+static inline void rv_wake(rv_clock *clock) {
+    syscall(SYS_futex, &clock->count, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static inline void rv_park(rv_clock *clock, uint32_t seen) {
+    struct timespec longest = {0, RV_PARK_MS * 1000000L};
+    syscall(SYS_futex, &clock->count, FUTEX_WAIT_PRIVATE, seen, &longest, NULL, 0);
+}
+
+#else
+
+static inline void rv_wake(rv_clock *clock) {
+    pthread_mutex_lock(&clock->mutex);
+    pthread_cond_broadcast(&clock->advanced);
+    pthread_mutex_unlock(&clock->mutex);
+}
+
+static inline void rv_park(rv_clock *clock, uint32_t seen) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += RV_PARK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&clock->mutex);
+    if (atomic_load(&clock->count) == seen) pthread_cond_timedwait(&clock->advanced, &clock->mutex, &until);
+    pthread_mutex_unlock(&clock->mutex);
+}
+
+#endif
+
+/* Owner only. Everything written before is visible to whoever sees the new count (pairs with the loads in rv_reached). */
+static inline void rv_publish(rv_clock *clock, uint32_t count) {
+    atomic_store(&clock->count, count);         /* seq_cst: ordered before the load of sleepers */
+    if (atomic_load(&clock->sleepers)) rv_wake(clock); /* seq_cst: pairs with the increment in rv_await */
+}
+
+static inline int rv_reached(rv_clock *clock, uint32_t target) {
+    /* acquire: pairs with the store in rv_publish */
+    return (int32_t)(atomic_load_explicit(&clock->count, memory_order_acquire) - target) >= 0;
+}
+
+static inline void rv_learn(rv_patience *patience, int64_t waited_ns) {
+    patience->expected_ns += (waited_ns - patience->expected_ns) / 8;
+}
+
+/* Spin for as long as it is likely to end soon; true if the target was reached. */
+static inline int rv_spin(rv_clock *clock, uint32_t target, rv_patience *patience, int64_t begin_ns) {
+    int64_t budget = 2 * patience->expected_ns;
+    if (budget > RV_SPIN_MAX_NS) return 0;
+    while (rv_now_ns() - begin_ns <= budget)
+        for (int look = 0; look < RV_SPIN_LOOKS; look++) {
+            if (rv_reached(clock, target)) return 1;
+            rv_relax();
+        }
+    return 0;
+}
+
+/* Wait until `clock` reaches `target`: RV_REACHED; RV_ABORTED once `abort` is raised; RV_TIMEOUT after one long park. */
+static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patience, const rv_flag *abort) {
+    if (rv_reached(clock, target)) return RV_REACHED;
+    if (patience->may_spin)
+        for (int look = 0; look < RV_SPIN_FAST; look++) {
+            if (rv_reached(clock, target)) return RV_REACHED;
+            if (look > RV_SPIN_FAST / 2) rv_relax();
+        }
+    int64_t begin_ns = rv_now_ns();
+    if (patience->may_spin && rv_spin(clock, target, patience, begin_ns)) {
+        rv_learn(patience, rv_now_ns() - begin_ns);
+        return RV_REACHED;
+    }
+    int outcome = RV_REACHED;
+    atomic_fetch_add(&clock->sleepers, 1); /* seq_cst: ordered before the loads of count below */
+    for (int parks = 0;; parks++) {
+        uint32_t seen = atomic_load(&clock->count); /* seq_cst: pairs with the store in rv_publish */
+        if ((int32_t)(seen - target) >= 0) break;
+        if (rv_raised(abort)) {
+            outcome = RV_ABORTED;
+            break;
+        }
+        if (parks && rv_now_ns() - begin_ns >= RV_PARK_MS * 1000000L) {
+            outcome = RV_TIMEOUT;
+            break;
+        }
+        rv_park(clock, seen);
+    }
+    atomic_fetch_sub(&clock->sleepers, 1);
+    rv_learn(patience, rv_now_ns() - begin_ns);
+    return outcome;
+}
+
+/* Release every wait on these clocks, now and from now on. Nothing is awaited after it. */
+static inline void rv_abort(rv_flag *abort, rv_clock *clocks, int number) {
+    rv_raise(abort);
+    for (int index = 0; index < number; index++) rv_wake(&clocks[index]);
+}
+
+#endif

@@ -1,0 +1,256 @@
+"""Runs a Schedule in this process: memory, kernels, worker threads, and the errors that come back."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reactvec._sched import Engine
+from reactvec.arena import Arena
+from reactvec.placement import usable_cores
+from reactvec.schedule import Access, Op, Schedule, ScheduledReaction
+from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology
+from reactvec.workers import WorkerThreads
+
+
+@dataclass
+class Binding:
+    """What an EXEC instruction runs in this process, and on what; see `_sched.pyi`."""
+
+    kernel: Any
+    callable: Callable[..., object] | None
+    arguments: list[tuple[Any, ...]]
+    addresses: npt.NDArray[np.uintp]
+    lengths: npt.NDArray[np.int64]
+    ports: int
+    guards: int
+
+
+class ClosedExecutionError(RuntimeError):
+    """The execution was closed, or ended by an interrupt."""
+
+
+class Execution:
+    """A topology at work: `advance(n)` runs n tags, `command(name)` the reactions of another command, as one tag.
+
+    The schedule must be compiled from this topology. Startup reactions run at construction (tag -1), shutdown
+    reactions at `close`. The calling thread is worker 0; the others are threads that live until `close`.
+
+    An exception of a reaction is raised by `advance` or `command` with its type and traceback; its tag is not
+    committed, `read` still gives the values of the tag before, and the next call runs that tag anew.
+    """
+
+    def __init__(self, topology: Topology, schedule: Schedule) -> None:
+        self.topology = topology
+        self.schedule = schedule
+        self.tag = -1
+        self._arena = Arena(schedule)
+        self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
+        self._commands = {name: index for index, name in enumerate(schedule.programs)}
+        workers = schedule.workers
+        self._engine = Engine(workers, len(self._commands), 1 < workers <= usable_cores())
+        self._load()
+        self._threads = WorkerThreads(self._engine, range(1, workers))
+        self._finalizer = weakref.finalize(self, WorkerThreads.stop, self._threads)
+        _executions.add(self)
+        try:
+            self._run(STARTUP, 1)
+        except BaseException:
+            self._finalizer()
+            raise
+
+    def advance(self, tags: int = 1) -> None:
+        """Run this many tags of the step reactions; one crossing from Python."""
+        if self._engine.run(self._commands[STEP], tags, self.tag):
+            self._raise()
+        self.tag += tags
+
+    def command(self, name: str) -> None:
+        """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
+        if name not in self._commands or name in (STARTUP, SHUTDOWN):
+            known = [command for command in self._commands if command not in (STARTUP, SHUTDOWN)]
+            raise ValueError(f"no reaction has on={name!r}; commands: {known}")
+        self._carry()
+        self._run(name, 1)
+
+    def input(self, port: InputPort) -> npt.NDArray[Any]:
+        """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
+        return self._committed(port, 0)
+
+    def read(self, port: Port) -> npt.NDArray[Any]:
+        """What an output port (or an external one) held at the last tag; a view, valid until the tag after the next."""
+        index = self._index(port)
+        return self._committed(port, (self.tag - 1) % self.schedule.slabs[index].slots)
+
+    def is_present(self, port: Port) -> npt.NDArray[np.bool_]:
+        """Whether each row of a port had a value at the last tag: bool `[N]` of a bank, else 0-d."""
+        index = self._index(port)
+        slab, flags = self.schedule.slabs[index], self._arena.flags[index]
+        rows = np.ones(slab.rows, np.bool_) if flags is None else flags[(self.tag - 1) % slab.slots].copy()
+        return rows if self._bank(port) else rows[0, ...]
+
+    def close(self) -> None:
+        """Run the shutdown reactions and end the worker threads; closing again does nothing."""
+        if not self._finalizer.alive:
+            return
+        try:
+            if not self._engine.aborted:
+                self._run(SHUTDOWN, 1)
+        finally:
+            self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        return self._engine.aborted
+
+    def __enter__(self) -> Execution:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self, name: str, tags: int) -> None:
+        if self._engine.run(self._commands[name], tags, self.tag):
+            self._raise()
+        self.tag += tags
+
+    def _raise(self) -> None:
+        """Raise the failure that comes first in logical time and in the order of the schedule."""
+        failures = self._engine.failures()
+        if not failures:
+            raise ClosedExecutionError("this execution was interrupted and is closed; make a new one")
+        tag, index, lo, hi, code, error = min(failures, key=lambda failure: failure[:3])
+        self.tag = tag
+        if index < 0:
+            assert error is not None
+            raise error
+        reaction = self.schedule.reactions[index]
+        if error is None:
+            error = self._fault(reaction, tag, code)
+        _note(error, reaction, lo, hi, tag)
+        raise error
+
+    def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
+        reactor = self.topology.reactors[reaction.reactor]
+        entry = next(entry for entry in reactor.reactions if entry.name == reaction.name)
+        ports = [self._view(access, reaction, (0, reactor.rows), tag) for access in reaction.accesses]
+        return reactor.fault(entry, code, ports)
+
+    def _index(self, port: Port) -> int:
+        index = self._slabs.get(str(port))
+        if index is None:
+            raise ValueError(f"{port} has no slab of its own: read an output port, or an external input")
+        return index
+
+    def _bank(self, port: Port) -> bool:
+        return port.reactor is not None and port.reactor.bank is not None
+
+    def _committed(self, port: Port, slot: int) -> npt.NDArray[Any]:
+        values = self._arena.values[self._index(port)][slot]
+        return values if self._bank(port) else values[0, ...]
+
+    def _carry(self) -> None:
+        """Start a command from the values of the tag before."""
+        for slab, values, flags in zip(self.schedule.slabs, self._arena.values, self._arena.flags, strict=True):
+            values[self.tag % slab.slots] = values[(self.tag - 1) % slab.slots]
+            if flags is not None:
+                flags[self.tag % slab.slots] = flags[(self.tag - 1) % slab.slots]
+
+    def _load(self) -> None:
+        for name, program in self.schedule.programs.items():
+            for worker, code in enumerate(program.code):
+                bindings = [
+                    self._bind(self.schedule.reactions[operands[0]], operands[1], operands[2])
+                    for op, operands in self.schedule.instructions(name, worker)
+                    if op is Op.EXEC
+                ]
+                self._engine.load(self._commands[name], worker, code, bindings, program.publishes)
+
+    def _bind(self, reaction: ScheduledReaction, lo: int, hi: int) -> Binding:
+        method = getattr(self.topology.reactors[reaction.reactor], reaction.name)
+        effects = [access for access in reaction.accesses if access.role == "effect" and not access.flags]
+        flagged = [access.slab for access in effects if self._arena.flags[access.slab] is not None]
+        slots = max((self.schedule.slabs[access.slab].slots for access in reaction.accesses), default=1)
+        guards = [(slab, delay) for slab, delay in reaction.guards]
+        rows, lengths, arguments = [], [], []
+        for tag in range(slots):
+            guard_flags = [self._flags(slab, delay, reaction, (lo, hi), tag) for slab, delay in guards]
+            effect_flags = [self._flags(slab, 0, reaction, (lo, hi), tag) for slab in flagged]
+            ports = [self._base(access, tag) for access in reaction.accesses]
+            rows.append([array.ctypes.data for array in (*ports, *guard_flags, *effect_flags)])
+            lengths = [array.size for array in (*guard_flags, *effect_flags)]
+            if not reaction.native:
+                views = (self._view(access, reaction, (lo, hi), tag) for access in reaction.accesses)
+                arguments.append((range(lo, hi), *views) if reaction.bank is not None else tuple(views))
+        return Binding(
+            kernel=method() if reaction.native else None,
+            callable=None if reaction.native else method,
+            arguments=arguments,
+            addresses=np.array(rows, np.uintp).reshape(slots, -1),
+            lengths=np.array(lengths, np.int64),
+            ports=len(reaction.accesses),
+            guards=len(guards),
+        )
+
+    def _base(self, access: Access, tag: int) -> npt.NDArray[Any]:
+        """The slab (or its flags) that an access means at a tag, from row 0."""
+        slot = (tag - access.delay) % self.schedule.slabs[access.slab].slots
+        flags = self._arena.flags[access.slab]
+        if access.flags:
+            assert flags is not None
+            return flags[slot]
+        return self._arena.values[access.slab][slot]
+
+    def _view(
+        self, access: Access, reaction: ScheduledReaction, rows: tuple[int, int], tag: int
+    ) -> npt.NDArray[Any]:
+        """What the body of a reaction gets for an access: its own rows, all rows, or the one row there is."""
+        base = self._base(access, tag)
+        many = reaction.bank is not None
+        if access.flags:
+            own = many and access.rows == "own" and base.shape[0] == reaction.bank
+            view = base[slice(*rows)] if own else base if access.row_shape is not None and not many else base[0, ...]
+        elif access.row_shape is None:
+            view = base[0, ...]
+        elif access.rows == "own":
+            view = base.reshape(reaction.bank or 1, *access.row_shape)[slice(*rows)]
+        else:
+            view = base[...]
+        if access.role != "effect":
+            view.flags.writeable = False
+        return view
+
+    def _flags(
+        self, slab: int, delay: int, reaction: ScheduledReaction, rows: tuple[int, int], tag: int
+    ) -> npt.NDArray[np.bool_]:
+        """The presence flags that a range of a reaction depends on, or sets."""
+        flags = self._arena.flags[slab]
+        assert flags is not None
+        row = flags[(tag - delay) % flags.shape[0]]
+        return row[slice(*rows)] if reaction.bank is not None and row.shape[0] == reaction.bank else row
+
+
+def _note(error: BaseException, reaction: ScheduledReaction, lo: int, hi: int, tag: int) -> None:
+    where = "" if reaction.bank is None else f" rows {lo} to {hi - 1}"
+    if hasattr(error, "add_note"):  # CPython >= 3.11
+        error.add_note(f"in reaction {reaction}{where} at tag {tag}")
+
+
+# Worker threads do not survive a fork: the child's copies are closed, so that they refuse to run instead of hanging.
+_executions: weakref.WeakSet[Execution] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    for execution in list(_executions):
+        execution._finalizer.detach()
+        execution._engine.abort()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
