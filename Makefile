@@ -27,7 +27,7 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cython-lint reactvec
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint reactvec
 
 bench: build $(BENCH_DEPS)
 	$(BIN)/python benchmarks/run.py
@@ -37,7 +37,7 @@ sanitize:
 
 # A second make, because the first has already read the time of a stamp that $(DEPS) may have touched.
 build: $(DEPS)
-	@$(MAKE) --no-print-directory $(BUILT)
+	@$(MAKE) --no-print-directory --silent $(BUILT)
 
 clean:
 	$(UNBUILD)
