@@ -1,5 +1,10 @@
 """Reinforcement learning on one machine by the reactor model."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from reactvec.compiler import compile
 from reactvec.execution import Execution
 from reactvec.schedule import Schedule
@@ -15,4 +20,46 @@ from reactvec.topology import (
     reaction,
 )
 
-__all__ = ["CausalityLoop", "Execution", "InputPort", "OutputPort", "Reactor", "Schedule", "Timing", "Topology", "TopologyError", "compile", "present", "reaction"]
+if TYPE_CHECKING:
+    from reactvec.env_bank import EnvBank, make_env_bank
+    from reactvec.port_types import port_type, unpack
+    from reactvec.vector_env import ReactorVectorEnv
+
+# Imported when first used: what needs gymnasium, or an extra.
+_LAZY = {
+    "EnvBank": "reactvec.env_bank",
+    "ReactorVectorEnv": "reactvec.vector_env",
+    "make_env_bank": "reactvec.env_bank",
+    "port_type": "reactvec.port_types",
+    "unpack": "reactvec.port_types",
+}
+
+__all__ = [
+    "CausalityLoop",
+    "EnvBank",
+    "Execution",
+    "InputPort",
+    "OutputPort",
+    "Reactor",
+    "ReactorVectorEnv",
+    "Schedule",
+    "Timing",
+    "Topology",
+    "TopologyError",
+    "compile",
+    "make_env_bank",
+    "port_type",
+    "present",
+    "reaction",
+    "unpack",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'reactvec' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

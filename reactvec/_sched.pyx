@@ -1,8 +1,9 @@
 """Executes the programs of a Schedule: knows ints, pointers and atomics, and nothing of reinforcement learning.
 
-    run(command, cycles, tag)     the caller, worker 0: issue the command, run its own program, await the others
-    serve(worker)                 every other worker: await a command, run its program, publish, again
-    run_program                   the loop over instructions, without the GIL unless a Python reaction runs
+    begin, finish    the caller, worker 0: issue a command; run its own program and await the others
+    run              both, in chunks between which signals are looked at
+    serve            every other worker: await a command, run its program, publish, again
+    run_program      the loop over instructions, without the GIL unless a Python reaction runs
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -358,42 +359,45 @@ cdef class Engine:
     cpdef bint run(self, int command, int64_t cycles, int64_t tag) except? True:
         """Run `cycles` tags of a command, the first of them `tag`; True when a reaction failed, see `failures`."""
         cdef int64_t done = 0
-        cdef int64_t size, begin
-        if not rv_take(&self.control.busy):
-            raise RuntimeError("another thread is running this schedule; run it from one thread at a time")
-        try:
-            if rv_raised(&self.control.abort):
-                raise RuntimeError("this execution is closed")
-            if cycles <= FIRST_CHUNK:
-                return self.issue(command, cycles, tag)
-            while done < cycles:
-                size = min(self.chunk, cycles - done)
-                begin = rv_now_ns()
-                if self.issue(command, size, tag + done):
-                    return True
-                done += size
-                self.chunk = self.chunk * 2 if rv_now_ns() - begin < SIGNAL_NS else max(1, self.chunk // 2)
-                PyErr_CheckSignals()
-            return False
-        finally:
-            rv_lower(&self.control.busy)
+        cdef int64_t size, begun
+        while done < cycles or not cycles:
+            size = min(self.chunk, cycles - done) if cycles > FIRST_CHUNK else cycles
+            begun = rv_now_ns() if cycles > FIRST_CHUNK else 0
+            self.begin(command, size, tag + done)
+            if self.finish():
+                return True
+            done += size
+            if done == cycles:
+                return False
+            self.chunk = self.chunk * 2 if rv_now_ns() - begun < SIGNAL_NS else max(1, self.chunk // 2)
+            PyErr_CheckSignals()
 
-    cdef bint issue(self, int command, int64_t cycles, int64_t tag) except? True:
-        """One command from its issue until every worker is through."""
-        cdef Worker *caller = self.team[0]
+    cpdef int begin(self, int command, int64_t cycles, int64_t tag) except -1:
+        """Issue a command: the other workers start at once; the caller's own part runs in `finish`."""
         cdef Control *control = self.control
-        cdef int outcome = RV_REACHED
-        cdef int index
+        if rv_raised(&control.abort):
+            raise RuntimeError("this execution is closed; make a new one")
+        if not rv_take(&control.busy):
+            raise RuntimeError("this schedule is running already; run it from one thread, one command at a time")
         control.command, control.cycles, control.tag = command, cycles, tag
-        caller.attached = True
         if self.workers > 1:
             self.issued += 1
             rv_publish(&control.issued, self.issued)
-        outcome = run_program(caller, command, cycles, tag)
+        return 0
+
+    cpdef bint finish(self) except? True:
+        """Run the caller's part of the command and wait for the others; True when a reaction failed."""
+        cdef Worker *caller = self.team[0]
+        cdef Control *control = self.control
+        cdef int outcome
+        cdef int index
+        caller.attached = True
+        outcome = run_program(caller, control.command, control.cycles, control.tag)
         for index in range(1, self.workers):
             if outcome == RV_REACHED:
                 outcome = wait_for(caller, &self.clocks[index], caller.base[index])
         attach(caller)
+        rv_lower(&control.busy)
         return outcome == RV_ABORTED or rv_raised(&control.fault)
 
     def serve(self, int worker):

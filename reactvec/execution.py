@@ -72,6 +72,16 @@ class Execution:
             self._raise()
         self.tag += tags
 
+    def begin(self) -> None:
+        """Start one tag of the step reactions: the other workers begin at once; `finish` must follow."""
+        self._engine.begin(self._commands[STEP], 1, self.tag)
+
+    def finish(self) -> None:
+        """Run the caller's part of the tag that `begin` started, and wait for the others."""
+        if self._engine.finish():
+            self._raise()
+        self.tag += 1
+
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
         if name not in self._commands or name in (STARTUP, SHUTDOWN):
@@ -88,6 +98,11 @@ class Execution:
         """What an output port (or an external one) held at the last tag; a view, valid until the tag after the next."""
         index = self._index(port)
         return self._committed(port, (self.tag - 1) % self.schedule.slabs[index].slots)
+
+    def slots(self, port: Port) -> list[npt.NDArray[Any]]:
+        """The slabs of an output port, as `read` returns them: that of tag t is at t modulo their number."""
+        values = self._arena.values[self._index(port)]
+        return [values[slot] if self._bank(port) else values[slot][0, ...] for slot in range(len(values))]
 
     def is_present(self, port: Port) -> npt.NDArray[np.bool_]:
         """Whether each row of a port had a value at the last tag: bool `[N]` of a bank, else 0-d."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -26,3 +27,39 @@ def _cgroup_quota() -> float | None:
         return int(limit) / int(period) if int(limit) > 0 else None
     except (OSError, ValueError):
         return None
+
+
+# A second worker pays for its two line transfers (0.1 to 0.5 microseconds) from about this many native rows on.
+NATIVE_ROWS_PER_WORKER = 128
+PLACEMENTS = ("auto", "inline", "threads")
+
+
+def resolve_placement(placement: str, num_workers: int | None, num_envs: int, native: bool) -> tuple[str, int]:
+    """Where a bank runs, and with how many workers (the caller included).
+
+    "auto" is a rule, not a measurement: native environments run on threads, one per `NATIVE_ROWS_PER_WORKER` rows and
+    core; Python environments on threads where the interpreter has no GIL, else inline.
+
+    Raises:
+        ValueError: an unknown placement, or a number of workers that it cannot have.
+    """
+    if placement not in PLACEMENTS:
+        raise ValueError(f"placement={placement!r} is not one of {', '.join(map(repr, PLACEMENTS))}")
+    if num_workers is not None and not 1 <= num_workers <= num_envs:
+        raise ValueError(f"num_workers={num_workers} must be from 1 to the number of environments, {num_envs}")
+    if placement == "inline":
+        if num_workers not in (None, 1):
+            raise ValueError(f"placement='inline' has one worker, not {num_workers}; use placement='threads'")
+        return "inline", 1
+    if placement == "threads":
+        return "threads", num_workers or min(usable_cores(), num_envs)
+    if native:
+        workers = num_workers or max(1, min(usable_cores(), num_envs // NATIVE_ROWS_PER_WORKER))
+    else:
+        workers = num_workers or (1 if gil_enabled() else min(usable_cores(), num_envs))
+    return ("inline" if workers == 1 else "threads"), workers
+
+
+def gil_enabled() -> bool:
+    """Whether this interpreter runs one thread of Python code at a time."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
