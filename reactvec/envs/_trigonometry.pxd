@@ -1,0 +1,15 @@
+# sin and cos of a block of numbers, bit for bit as np.sin and np.cos give them for one number.
+from libc.stdint cimport int64_t
+
+cdef extern from "_trigonometry.h" nogil:
+    const int BLOCK
+    ctypedef struct NumpyLoop:
+        pass
+    ctypedef struct Trigonometry:
+        NumpyLoop sine
+        NumpyLoop cosine
+        int64_t rows
+
+# What to pass to the functions of the header on this machine; `known` says whether there is anything to pass.
+cdef Trigonometry trigonometry() noexcept
+cdef bint known() noexcept
