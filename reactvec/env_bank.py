@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from reactvec.envs import Bank, specialise
@@ -55,6 +56,7 @@ class EnvBank(Reactor):
         self.how = "Python"
         self._ended = [False] * len(env_fns)
         self._write = row_writer(self.single_observation_space)
+        self._plain_dtype = None if isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple) else self.obs.dtype
 
     @reaction(on="startup")
     def build(self, rows: range) -> None:
@@ -91,37 +93,51 @@ class EnvBank(Reactor):
     ) -> None:
         """Step the rows, or reset those that ended, as the autoreset mode says."""
         infos[:] = None
-        actions = action if action.dtype == object else action.copy()  # rows that an environment may keep, or change
-        next_step = self.autoreset_mode is AutoresetMode.NEXT_STEP
-        same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
-        write, envs, all_ended = self._write, self.envs, self._ended
+        actions = action.tolist() if action.dtype == object else action.copy()  # rows that an environment may keep
+        shape, dtype, write, ended = obs.shape[1:], self._plain_dtype, self._write, self._ended
+        rewards, terminals, cuts = [], [], []
         i = rows.start
         try:
-            for k, i in enumerate(rows):
-                env = envs[i]
-                if all_ended[i]:
-                    if not next_step:
-                        raise gym.error.ResetNeeded("Cannot call step() after an episode's end before reset()")
-                    observation, info = env.reset()  # type: ignore[union-attr]
-                    reward[k], ended, terminal, cut = 0.0, False, False, False
+            for k, env in enumerate(self.envs[rows.start : rows.stop]):
+                i = rows.start + k
+                if ended[i]:
+                    observation, value, terminal, cut, info = self._begin_episode(i)
                 else:
-                    observation, reward[k], terminal, cut, info = env.step(actions[k])  # type: ignore[union-attr]
-                    ended = bool(terminal or cut)
-                if ended and same_step:
-                    write(final_obs, k, observation)
-                    final = {"final_obs": observation, "final_info": info}
-                    observation, info = env.reset()  # type: ignore[union-attr]
-                    infos[k] = (final, info)
-                    ended = False
-                elif info:
-                    infos[k] = (info,)
-                write(obs, k, observation)
-                terminated[k] = terminal
-                truncated[k] = cut
-                all_ended[i] = ended
+                    observation, value, terminal, cut, info = env.step(actions[k])  # type: ignore[union-attr]
+                    if terminal or cut:
+                        observation, info = self._end_episode(i, k, observation, info, final_obs, infos)
+                if info:
+                    infos[k] = (*(infos[k] or ()), info)
+                rewards.append(value)
+                terminals.append(terminal)
+                cuts.append(cut)
+                if type(observation) is np.ndarray and observation.dtype is dtype and observation.shape == shape:
+                    obs[k] = observation
+                else:
+                    write(obs, k, observation)
         except Exception as error:
             name_environment(error, i)
             raise
+        reward[:], terminated[:], truncated[:] = rewards, terminals, cuts
+
+    def _begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """The row after an end: in NEXT_STEP a reset row, its action ignored."""
+        if self.autoreset_mode is AutoresetMode.DISABLED:
+            raise gym.error.ResetNeeded("Cannot call step() after an episode's end before reset()")
+        self._ended[i] = False
+        observation, info = self.env(i).reset()
+        return observation, 0.0, False, False, info
+
+    def _end_episode(
+        self, i: int, k: int, observation: Any, info: dict[str, Any], final_obs: Array, infos: Array
+    ) -> tuple[Any, dict[str, Any]]:
+        """An end: in SAME_STEP the row turns into the first of the next episode."""
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            self._ended[i] = True
+            return observation, info
+        self._write(final_obs, k, observation)
+        infos[k] = ({"final_obs": observation, "final_info": info},)
+        return self.env(i).reset()
 
     @reaction(on="shutdown")
     def close(self, rows: range) -> None:

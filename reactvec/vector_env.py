@@ -173,8 +173,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
             self._write_actions(actions)
         else:
             rows = _rows(self.action_space, actions, self.num_envs)
-            for i, action in enumerate(rows):
-                self._actions[i] = action
+            self._actions[:] = np.fromiter(rows, object, self.num_envs)  # an array of the rows would unpack them
         self._execution.begin()
         self._pending = Pending.STEP
 
@@ -225,8 +224,8 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
 
     def _merge(self, rows: Array) -> dict[str, Any]:
         infos: dict[str, Any] = {}
-        for i, row in enumerate(rows.tolist()):
-            for info in row or ():
+        for i, row in [(i, row) for i, row in enumerate(rows.tolist()) if row]:
+            for info in row:
                 infos = self._add_info(infos, info, i)
         return infos
 
