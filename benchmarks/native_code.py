@@ -1,0 +1,86 @@
+"""The C beside the benchmarks: compiled when needed, in a temporary directory, and called through ctypes."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import itertools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+SOURCES = Path(__file__).parent / "native"
+FLAGS = ("-O3", "-ffp-contract=off", "-std=c11", "-shared", "-fPIC", "-pthread")
+KERNEL_NAME = b"reactvec.kernel.1"  # held here: a capsule keeps a pointer to it
+
+
+@functools.cache
+def _directory() -> Path:
+    directory = tempfile.mkdtemp(prefix="reactvec-bench-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
+@functools.cache
+def library_path(name: str) -> Path:
+    """Compile `native/<name>.c` into a shared library."""
+    target = _directory() / f"{name}.so"
+    subprocess.run(["cc", *FLAGS, str(SOURCES / f"{name}.c"), "-o", str(target), "-lm"], check=True)
+    return target
+
+
+@functools.cache
+def _library(name: str) -> ctypes.CDLL:
+    return ctypes.CDLL(str(library_path(name)))
+
+
+_places = itertools.count(0, 97)
+
+
+def pingpong(cores: tuple[int, int], rounds: int) -> int:
+    """Nanoseconds that `rounds` round trips between two pinned threads take; each call uses other lines."""
+    function = _library("pingpong").pingpong
+    function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_uint64]
+    function.restype = ctypes.c_int64
+    nanoseconds = int(function(*cores, rounds, next(_places)))
+    if nanoseconds < 0:
+        raise OSError("cannot start the two threads of the ping-pong")
+    return nanoseconds
+
+
+def cartpole_loop(actions: npt.NDArray[np.int64], cores: Sequence[int]) -> int:
+    """Steps done (reset rows not counted) by a plain C loop, one thread per core; actions [T, N]."""
+    function = _library("cartpole_loop").cartpole_loop
+    function.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+    function.restype = ctypes.c_int64
+    steps, envs = actions.shape
+    done = int(function(envs, steps, actions.ctypes.data, len(cores), (ctypes.c_int * len(cores))(*cores)))
+    if done < 0:
+        raise OSError(f"cannot run the C loop on {len(cores)} cores")
+    return done
+
+
+class _Kernel(ctypes.Structure):
+    """`Kernel` of reactvec/_kernel.pxd."""
+
+    _fields_ = (("run", ctypes.c_void_p), ("self", ctypes.c_void_p))
+
+
+@functools.cache
+def _noop_kernel() -> _Kernel:
+    return _Kernel(ctypes.cast(_library("noop").run, ctypes.c_void_p), None)
+
+
+def noop_capsule() -> object:
+    """A kernel that does nothing, as the capsule that a native reaction returns."""
+    new = ctypes.pythonapi.PyCapsule_New
+    new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    new.restype = ctypes.py_object
+    capsule: object = new(ctypes.addressof(_noop_kernel()), KERNEL_NAME, None)
+    return capsule
