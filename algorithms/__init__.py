@@ -1,1 +1,67 @@
-"""Learning algorithms, each written as a reactor program."""
+"""Reinforcement learning algorithms as reactor programs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .checks import ConfigError, UnknownSetting
+from .config import AlgorithmConfig, ModelConfig
+from .dqn_config import DQNConfig, ReplayBufferConfig
+
+if TYPE_CHECKING:
+    from .algorithm import Algorithm
+    from .checkpoint import CheckpointError
+    from .dqn import DQN, dqn_targets
+    from .policy import QNetwork
+    from .replay_buffer import TransitionRing
+    from .returns import n_step_windows
+    from .training import TrainResult, train_dqn
+
+# Imported when first used: what needs torch.
+_LAZY = {
+    "Algorithm": "algorithm",
+    "CheckpointError": "checkpoint",
+    "DQN": "dqn",
+    "QNetwork": "policy",
+    "TrainResult": "training",
+    "TransitionRing": "replay_buffer",
+    "dqn_targets": "dqn",
+    "n_step_windows": "returns",
+    "train_dqn": "training",
+}
+
+__all__ = [
+    "DQN",
+    "Algorithm",
+    "AlgorithmConfig",
+    "CheckpointError",
+    "ConfigError",
+    "DQNConfig",
+    "ModelConfig",
+    "QNetwork",
+    "ReplayBufferConfig",
+    "TrainResult",
+    "TransitionRing",
+    "UnknownSetting",
+    "dqn_targets",
+    "n_step_windows",
+    "train_dqn",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("reactvec"):
+            raise
+        raise ModuleNotFoundError(
+            f"{name} needs {error.name}: pip install 'reactvec[train]'", name=error.name
+        ) from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

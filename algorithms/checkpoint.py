@@ -1,0 +1,126 @@
+"""Checkpoints: a folder of weights (safetensors), arrays (npz) and everything else (JSON). Loading runs no code.
+
+checkpoint.json names the format and holds a SHA-256 of each part, itself included, so that a file that was
+cut short or mixed with another is found; it does not protect against somebody who forges the sums too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load, save
+
+FORMAT: Final = 1
+_JSON, _WEIGHTS, _ARRAYS = "checkpoint.json", "weights.safetensors", "arrays.npz"
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, incomplete, changed, or written by another version."""
+
+
+class Checkpoint(NamedTuple):
+    """What an algorithm saves: `state` is plain JSON."""
+
+    weights: Arrays
+    arrays: Arrays
+    state: dict[str, Any]
+
+
+def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint as the folder `path`, replacing one that is there; it appears whole
+    or not at all.
+    """
+    target = Path(path).absolute()
+    if target.exists() and not (target / _JSON).is_file() and (target.is_file() or any(target.iterdir())):
+        raise CheckpointError(f"{target} exists and is no checkpoint; choose another path")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **checkpoint.arrays)
+    parts = {
+        _WEIGHTS: save({name: np.ascontiguousarray(array) for name, array in checkpoint.weights.items()}),
+        _ARRAYS: buffer.getvalue(),
+    }
+    content = {
+        "format": FORMAT,
+        "state": checkpoint.state,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
+    }
+    parts[_JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        for name, data in parts.items():
+            with open(folder / name, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        _replace(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def _replace(folder: Path, target: Path) -> None:
+    """Put `folder` in the place of `target`; an old one is moved aside first, and back if that fails."""
+    if not target.exists():
+        os.replace(folder, target)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    os.replace(target, aside)
+    try:
+        os.replace(folder, target)
+    except OSError:
+        os.replace(aside, target)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read what `write_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: for whatever is wrong with it; the message says what.
+    """
+    folder = Path(path)
+    if not (folder / _JSON).is_file():
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {_JSON}")
+    try:
+        content = json.loads((folder / _JSON).read_bytes())
+        version = content["format"]
+        if version == FORMAT:
+            return _parse(folder, content)
+    except (KeyError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
+        reason = str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"checkpoint {folder} is damaged ({reason}); restore it from a copy") from None
+    raise CheckpointError(
+        f"checkpoint {folder} has format {version!r}, this version of reactvec reads {FORMAT}; "
+        "load it with the version that wrote it"
+    )
+
+
+def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
+    total = content.pop("sum")
+    if total != _sum(content):
+        raise CheckpointError(f"{_JSON} was changed")
+    parts = {name: (folder / name).read_bytes() for name in (_WEIGHTS, _ARRAYS)}
+    for name, data in parts.items():
+        if hashlib.sha256(data).hexdigest() != content["sha256"][name]:
+            raise CheckpointError(f"{name} was changed or cut short")
+    with np.load(io.BytesIO(parts[_ARRAYS]), allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])

@@ -1,0 +1,71 @@
+"""What a setting may be: checks of single values, and the errors of a bad configuration."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+Check: TypeAlias = "Callable[[Any], str | None]"
+"""Takes a value; returns what it must be, or None if it is."""
+
+
+class ConfigError(ValueError):
+    """A setting, or a combination of settings, that makes no sense; the message names it and the remedy."""
+
+
+class UnknownSetting(ConfigError, TypeError):
+    """A setting that does not exist; the message suggests the nearest that does."""
+
+
+def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
+    """The error for a setting that does not exist, with the nearest of those that do."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = near or [other for other in known if name in other or other in name][:1]
+    remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+    return UnknownSetting(f"{owner} has no setting {name!r}; {remedy}")
+
+
+def whole(least: int, *, none: bool = False) -> Check:
+    """A check for whole numbers of at least `least`, or None."""
+
+    def check(value: Any) -> str | None:
+        if (value is None and none) or (type(value) is int and value >= least):
+            return None
+        return f"must be a whole number >= {least}{', or None' if none else ''}"
+
+    return check
+
+
+def number(above: float | None = None, *, least: float = 0, most: float = float("inf")) -> Check:
+    """A check for numbers in a range: more than `above` or at least `least`, and at most `most`."""
+    low = f"> {above:g}" if above is not None else f">= {least:g}"
+    high = f" and <= {most:g}" if most < float("inf") else ""
+
+    def check(value: Any) -> str | None:
+        good = isinstance(value, int | float) and not isinstance(value, bool) and value <= most
+        good = good and (value > above if above is not None else value >= least)
+        return None if good else f"must be a number {low}{high}"
+
+    return check
+
+
+def ramp(check: Check) -> Check:
+    """A check of each value of a number or of points (time, value)."""
+    return lambda value: (
+        check(value)
+        if isinstance(value, int | float)
+        else next((message for _, level in value if (message := check(level))), None)
+    )
+
+
+def one_of(*choices: object) -> Check:
+    """A check for membership, by value and type."""
+    return lambda value: (
+        None if any(value is c or value == c for c in choices) else f"must be one of {choices}"
+    )
+
+
+def optional(check: Check) -> Check:
+    """A check that lets None pass."""
+    return lambda value: None if value is None else check(value)

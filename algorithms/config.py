@@ -1,0 +1,254 @@
+"""AlgorithmConfig: the settings that all algorithms share, and the fluent groups that set them.
+
+The keyword arguments of a group (`config.training(lr=...)`) are a TypedDict, so that editors and type
+checkers see them; the same TypedDict says at run time which settings belong to the group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+from gymnasium.vector import VectorEnv
+from typing_extensions import Self, TypedDict, Unpack
+
+from .checks import Check, number, one_of, optional, ramp, whole
+from .piecewise import Ramp
+from .settings import Settings
+
+if TYPE_CHECKING:
+    import gymnasium as gym
+    from torch import nn
+
+    from .algorithm import Algorithm
+
+EnvSource: TypeAlias = "str | Callable[..., Any] | Sequence[Callable[..., Any]] | VectorEnv[Any, Any, Any]"
+ModelFactory: TypeAlias = "Callable[[gym.Space[Any], gym.Space[Any]], nn.Module]"
+
+
+def _widths(value: Any) -> str | None:
+    good = isinstance(value, tuple | list) and all(type(width) is int and width > 0 for width in value)
+    return None if good else "must be whole numbers > 0"
+
+
+@dataclass
+class ModelConfig(Settings):
+    """The shape of the built-in network: fully connected layers over the flattened observation."""
+
+    hiddens: tuple[int, ...] = (256, 256)
+    """Width of each hidden layer."""
+    activation: Literal["relu", "tanh", "silu"] = "relu"
+    """What follows each hidden layer."""
+
+    _checks: ClassVar[dict[str, Check]] = {
+        "hiddens": _widths,
+        "activation": one_of("relu", "tanh", "silu"),
+    }
+
+    def validate(self) -> None:
+        """As any Settings."""
+        super().validate()
+        self.__dict__["hiddens"] = tuple(self.hiddens)
+
+
+class EnvironmentSettings(TypedDict, total=False):
+    """What is learned on."""
+
+    env: EnvSource | None
+    env_config: dict[str, Any]
+
+
+class EnvRunnerSettings(TypedDict, total=False):
+    """How experience is gathered."""
+
+    num_envs: int | None
+    placement: Literal["auto", "inline", "threads"]
+    num_workers: int | None
+    native: bool | Literal["auto"]
+    inference_rows: int | None
+    weights_delay: int
+    min_sample_timesteps_per_iteration: int
+
+
+class TrainingSettings(TypedDict, total=False):
+    """How is learned from it."""
+
+    total_timesteps: int
+    lr: Ramp
+    gamma: float
+    train_batch_size: int
+    grad_clip: float | None
+    model: ModelConfig | ModelFactory
+    device: str
+    learner_threads: int
+
+
+class EvaluationSettings(TypedDict, total=False):
+    """How the result is measured."""
+
+    evaluation_interval: int | None
+    evaluation_duration: int
+    evaluation_num_envs: int
+    evaluation_env: EnvSource | None
+
+
+class CheckpointingSettings(TypedDict, total=False):
+    """When and where the state is saved."""
+
+    checkpoint_dir: str | None
+    checkpoint_interval: int | None
+
+
+class DebuggingSettings(TypedDict, total=False):
+    """Seed and logs."""
+
+    seed: int
+    log_dir: str | None
+
+
+class AlgorithmSettings(
+    EnvironmentSettings,
+    EnvRunnerSettings,
+    TrainingSettings,
+    EvaluationSettings,
+    CheckpointingSettings,
+    DebuggingSettings,
+    total=False,
+):
+    """All settings that algorithms share."""
+
+
+@dataclass(kw_only=True)
+class AlgorithmConfig(Settings):
+    """The settings that all algorithms share. Every frequency and duration counts environment steps over all
+    environments.
+    """
+
+    env: EnvSource | None = None
+    """A Gymnasium id, a callable that makes an environment, a sequence of such callables, or a Gymnasium
+    vector env.
+    """
+    env_config: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the environment's maker (an id or a callable)."""
+
+    num_envs: int | None = None
+    """Environments that run side by side. None: 8, or as many as `env` brings."""
+    placement: Literal["auto", "inline", "threads"] = "auto"
+    """Who runs the environments; results do not depend on it."""
+    num_workers: int | None = None
+    """Workers that share the environments, this thread included; results do not depend on it. None: by the
+    placement.
+    """
+    native: bool | Literal["auto"] = "auto"
+    """Whether well-known environments run as native kernels; results do not depend on it."""
+    inference_rows: int | None = None
+    """Rows of one inference; observations are padded to it. None: by network and spaces."""
+    weights_delay: int = 1
+    """Tags (steps of all environments) from the end of learning until the policy acts on the new weights."""
+    min_sample_timesteps_per_iteration: int = 1000
+    """Environment steps of one `train()`."""
+
+    total_timesteps: int = 50_000
+    """Environment steps of the whole training; what `lr` and other ramps are stretched over."""
+    lr: Ramp = 1e-3
+    """Learning rate of Adam: a number, or points (time, value); times up to 1 are fractions of
+    `total_timesteps`.
+    """
+    gamma: float = 0.99
+    """Discount per step."""
+    train_batch_size: int = 128
+    """Transitions per gradient step."""
+    grad_clip: float | None = 10.0
+    """Largest global norm of a gradient; None: no limit."""
+    model: ModelConfig | ModelFactory = field(default_factory=ModelConfig)
+    """The network: a ModelConfig, or a callable (observation_space, action_space) -> torch.nn.Module."""
+    device: str = "cpu"
+    """Torch device of learner and policy."""
+    learner_threads: int = 1
+    """Torch threads while acting and learning; another number gives other low bits."""
+
+    evaluation_interval: int | None = None
+    """Environment steps between evaluations during training; None: only when asked."""
+    evaluation_duration: int = 100
+    """Episodes per evaluation, the same number in each environment."""
+    evaluation_num_envs: int = 20
+    """Environments that evaluate side by side."""
+    evaluation_env: EnvSource | None = None
+    """What to evaluate on; None: `env`."""
+
+    checkpoint_dir: str | None = None
+    """Folder that receives checkpoints during training; None: none are written."""
+    checkpoint_interval: int | None = None
+    """Environment steps between checkpoints; None: only when asked."""
+
+    seed: int = 0
+    """What everything random is a function of."""
+    log_dir: str | None = None
+    """Folder that receives TensorBoard event files; None: none are written."""
+
+    _groups: ClassVar[dict[str, Any]] = {
+        "environment": EnvironmentSettings,
+        "env_runners": EnvRunnerSettings,
+        "training": TrainingSettings,
+        "evaluation": EvaluationSettings,
+        "checkpointing": CheckpointingSettings,
+        "debugging": DebuggingSettings,
+    }
+    _parts: ClassVar[dict[str, type[Settings]]] = {"model": ModelConfig}
+    _ramps: ClassVar[tuple[str, ...]] = ("lr",)
+    _checks: ClassVar[dict[str, Check]] = {
+        "env_config": lambda v: None if isinstance(v, dict) else "must be a dict of keyword arguments",
+        "num_envs": whole(1, none=True),
+        "placement": one_of("auto", "inline", "threads"),
+        "num_workers": whole(1, none=True),
+        "native": one_of("auto", True, False),
+        "inference_rows": whole(1, none=True),
+        "weights_delay": whole(1),
+        "min_sample_timesteps_per_iteration": whole(1),
+        "total_timesteps": whole(1),
+        "lr": ramp(number(least=0)),
+        "gamma": number(least=0, most=1),
+        "train_batch_size": whole(1),
+        "grad_clip": optional(number(0)),
+        "model": lambda v: (
+            None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable"
+        ),
+        "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu'",
+        "learner_threads": whole(1),
+        "evaluation_interval": whole(1, none=True),
+        "evaluation_duration": whole(1),
+        "evaluation_num_envs": whole(1),
+        "checkpoint_interval": whole(1, none=True),
+        "seed": whole(0),
+    }
+
+    def environment(self, **settings: Unpack[EnvironmentSettings]) -> Self:
+        """Set what is learned on."""
+        return self._group("environment", settings)
+
+    def env_runners(self, **settings: Unpack[EnvRunnerSettings]) -> Self:
+        """Set how experience is gathered."""
+        return self._group("env_runners", settings)
+
+    def training(self, **settings: Unpack[TrainingSettings]) -> Self:
+        """Set how is learned from it."""
+        return self._group("training", settings)
+
+    def evaluation(self, **settings: Unpack[EvaluationSettings]) -> Self:
+        """Set how the result is measured."""
+        return self._group("evaluation", settings)
+
+    def checkpointing(self, **settings: Unpack[CheckpointingSettings]) -> Self:
+        """Set when and where the state is saved."""
+        return self._group("checkpointing", settings)
+
+    def debugging(self, **settings: Unpack[DebuggingSettings]) -> Self:
+        """Set the seed and what is logged."""
+        return self._group("debugging", settings)
+
+    def build_algo(self) -> Algorithm:
+        """Make the algorithm that runs with a frozen copy of these settings."""
+        raise NotImplementedError(
+            f"{type(self).__name__} belongs to no algorithm; build DQNConfig().build_algo()"
+        )

@@ -1,0 +1,227 @@
+"""DQN (Mnih et al. 2015) as a reactor program: one loss, one learner, one topology.
+
+envs --obs, delay 1--> policy --action--> envs         each tag
+envs, policy --------> replay --env_steps--> learner       each tag: store
+                       replay --minibatches--> learner every train_freq environment steps: learn
+                                              learner  every target_network_update_freq: sync_target
+learner --weights, delay weights_delay--> policy       each round of learning
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from reactvec import InputPort, OutputPort, Topology, port_type, reaction
+
+from .algorithm import Algorithm
+from .checks import ConfigError
+from .dqn_config import DQNConfig
+from .env_runner import EpsilonGreedy
+from .learner import Learner
+from .observations import as_tensors
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+from .policy import BlockInference, build_network
+from .replay_buffer import ReplayBuffer, TransitionRing
+
+Array = npt.NDArray[Any]
+
+BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations")
+
+
+def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, chooser_values: Tensor) -> Tensor:
+    """Targets `[B]`: `returns + discounts * target_values[argmax(chooser_values)]`, values `[B, actions]`.
+
+    With the target network's own values as chooser this is DQN (Mnih et al. 2015), with the online network's
+    it is double DQN (van Hasselt et al. 2016).
+    """
+    choice = chooser_values.argmax(1, keepdim=True)
+    return torch.addcmul(returns, discounts, target_values.gather(1, choice).squeeze(1))
+
+
+class DQNLearner(Learner):
+    """Fits action values to targets by gradient steps, and updates the target network."""
+
+    env_steps = InputPort((), np.int64)
+    rounds = InputPort((), np.int64)
+    observations = InputPort()
+    actions = InputPort(dtype=np.int64)
+    returns = InputPort(dtype=np.float32)
+    discounts = InputPort(dtype=np.float32)
+    next_observations = InputPort()
+    weights = OutputPort(dtype=np.float32)
+
+    def __init__(
+        self, module: nn.Module, replay: ReplayBuffer, space: Any, config: DQNConfig, steps_before: int
+    ) -> None:
+        batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
+        self.target = copy.deepcopy(module).requires_grad_(False)
+        parameters = FlatParameters(module)
+        super().__init__(
+            module,
+            parameters,
+            lr=Piecewise.of(config.lr, config.total_timesteps),
+            grad_clip=config.grad_clip,
+            adam_epsilon=config.adam_epsilon,
+            steps_before=steps_before,
+            weights=((parameters.values.numel(),), np.float32),
+            **batch,
+        )
+        self.target_parameters = FlatParameters(self.target)
+        self.space, self.device = space, config.device
+        self.batches, self.double_q, self.tau = config.gradient_steps, config.double_q, config.tau
+        self.target_freq = config.target_network_update_freq
+        self.target_period = Fraction(config.target_network_update_freq, replay.ring.num_envs)
+        self._syncs = 0
+
+    @reaction(
+        triggers=[observations, actions, returns, discounts, next_observations, rounds],
+        sources=[env_steps],
+        effects=[weights],
+    )
+    def learn(
+        self,
+        observations: Array,
+        actions: Array,
+        returns: Array,
+        discounts: Array,
+        next_observations: Array,
+        rounds: Array,
+        env_steps: Array,
+        weights: Array,
+    ) -> None:
+        """Take the gradient steps of the rounds that are due, and send the weights."""
+        begin = time.perf_counter()
+        count = int(rounds) * self.batches
+        self.set_lr(int(env_steps))
+        chosen, sums, discount = (
+            torch.from_numpy(array[:count].copy()).to(self.device) for array in (actions, returns, discounts)
+        )
+        for batch in range(count):
+            self.learn_batch(
+                as_tensors(self.space, observations[batch], self.device),
+                chosen[batch, :, None],
+                sums[batch],
+                discount[batch],
+                as_tensors(self.space, next_observations[batch], self.device),
+            )
+        weights[...] = self.parameters.numpy()
+        self.seconds += time.perf_counter() - begin
+
+    def learn_batch(
+        self, observations: Any, actions: Tensor, returns: Tensor, discounts: Tensor, next_observations: Any
+    ) -> None:
+        """One gradient step on the Huber loss of a minibatch."""
+        with torch.no_grad():
+            values = self.target(next_observations)
+            chooser = self.module(next_observations) if self.double_q else values
+            targets = dqn_targets(returns, discounts, values, chooser)
+        predicted = self.module(observations).gather(1, actions).squeeze(1)
+        loss = nn.functional.smooth_l1_loss(predicted, targets)
+        self.descend(loss)
+        self.log("qf_loss", loss)
+
+    @reaction(sources=[env_steps], period="target_period", offset="target_period")
+    def sync_target(self, env_steps: Array) -> None:
+        """Move the target network towards the online one, by `tau` for each update that is due."""
+        due = int(env_steps) // self.target_freq
+        share = 1 - (1 - self.tau) ** (due - self._syncs)
+        self._syncs = due
+        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+
+
+class DQN(Algorithm[DQNConfig]):
+    """Deep Q-learning with n-step targets, double Q and dueling networks as the config says."""
+
+    config_class = DQNConfig
+    learner: DQNLearner
+
+    def _assemble(self, topology: Topology) -> None:
+        config, before, space = self.config, self._before, self.observation_space
+        module = build_network(
+            config.model, space, self.action_space, dueling=config.dueling, seed=config.seed
+        ).to(config.device)
+        acting = copy.deepcopy(module).requires_grad_(False).eval()
+        self.replay = topology.add("replay", self._make_replay())
+        self.learner = topology.add(
+            "learner", DQNLearner(module, self.replay, space, config, steps_before=before.steps)
+        )
+        self.policy = topology.add(
+            "policy",
+            EpsilonGreedy(
+                FlatParameters(acting),
+                BlockInference(acting, space, config.inference_rows, config.device),
+                space,
+                self.action_space,
+                self.num_envs,
+                epsilon=Piecewise.of(config.epsilon, config.total_timesteps),
+                seed=config.seed,
+                steps_before=before.steps,
+            ),
+        )
+        self._connect(topology)
+
+    def _make_replay(self) -> ReplayBuffer:
+        config = self.config
+        shape, dtype = port_type(self.observation_space)
+        try:
+            ring = TransitionRing(config.replay_buffer_config.capacity, self.num_envs, shape, dtype)
+        except ValueError as error:
+            raise ConfigError(f"replay_buffer_config: {error}") from None
+        return ReplayBuffer(
+            ring,
+            action_dtype=self.action_space.dtype,
+            first_action=int(self.action_space.start),
+            learning_starts=config.num_steps_sampled_before_learning_starts,
+            train_freq=config.train_freq,
+            batches=config.gradient_steps,
+            batch_size=config.train_batch_size,
+            n_step=config.n_step,
+            gamma=config.gamma,
+            seed=config.seed,
+            batches_before=self._before.gradient_steps,
+        )
+
+    def _connect(self, topology: Topology) -> None:
+        envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner
+        topology.connect(envs.obs, policy.obs, delay=1)
+        topology.connect(policy.action, envs.action)
+        topology.connect(envs.obs, replay.obs, delay=1)
+        topology.connect(envs.obs, replay.next_obs)
+        topology.connect(policy.action, replay.action)
+        for name in ("reward", "terminated", "truncated", "final_obs"):
+            topology.connect(getattr(envs, name), getattr(replay, name))
+        for name in (*BATCH_PORTS, "rounds", "env_steps"):
+            topology.connect(getattr(replay, name), getattr(learner, name))
+        topology.connect(learner.weights, policy.weights, delay=self.config.weights_delay)
+
+    def _runner_metrics(self) -> dict[str, float]:
+        return self.policy.metrics()
+
+    def _actions(self, outputs: Array, explore: Array | None) -> Array:
+        actions = outputs.argmax(1)
+        if explore is not None:
+            random = (explore[:, 1] * int(self.action_space.n)).astype(np.int64)
+            actions = np.where(explore[:, 0] < self.policy.metrics()["epsilon"], random, actions)
+        moved: Array = actions + int(self.action_space.start)
+        return moved
+
+    def _spread_weights(self) -> None:
+        values = self.learner.parameters.numpy()
+        self.policy.parameters.load(values)
+        self.learner.target_parameters.load(values)
+
+    def _arrays(self) -> dict[str, Array]:
+        return {"target": self.learner.target_parameters.numpy().copy()}
+
+    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        self.learner.target_parameters.load(arrays["target"])

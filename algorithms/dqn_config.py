@@ -1,0 +1,141 @@
+"""DQNConfig: the settings of DQN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import Self, Unpack
+
+from .checks import Check, ConfigError, number, one_of, ramp, whole
+from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, TrainingSettings
+from .piecewise import Ramp
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .dqn import DQN
+
+
+@dataclass
+class ReplayBufferConfig(Settings):
+    """The memory of transitions that minibatches are drawn from, uniformly."""
+
+    capacity: int = 50_000
+    """Transitions it holds; the oldest make room."""
+
+    _checks: ClassVar[dict[str, Check]] = {"capacity": whole(1)}
+
+
+class DQNEnvRunnerSettings(EnvRunnerSettings, total=False):
+    """How experience is gathered."""
+
+    epsilon: Ramp
+
+
+class DQNTrainingSettings(TrainingSettings, total=False):
+    """How is learned from it."""
+
+    num_steps_sampled_before_learning_starts: int
+    train_freq: int
+    gradient_steps: int
+    replay_buffer_config: ReplayBufferConfig
+    n_step: int
+    double_q: bool
+    dueling: bool
+    target_network_update_freq: int
+    tau: float
+    adam_epsilon: float
+
+
+class DQNSettings(AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, total=False):
+    """All settings of DQN."""
+
+
+@dataclass(kw_only=True)
+class DQNConfig(AlgorithmConfig):
+    """The settings of DQN. Every frequency and duration counts environment steps over all environments.
+
+    DQNConfig(env="CartPole-v1", lr=1e-3)
+    DQNConfig().environment(env="CartPole-v1").training(lr=1e-3)  # the same
+    """
+
+    lr: Ramp = ((0.0, 1e-3), (1.0, 0.0))
+    """Learning rate of Adam: a number, or points (time, value); times up to 1 are fractions of
+    `total_timesteps`.
+    """
+    epsilon: Ramp = ((0.0, 1.0), (0.2, 0.04))
+    """Share of random actions: a number, or points (time, value); times up to 1 are fractions of
+    `total_timesteps`.
+    """
+    num_steps_sampled_before_learning_starts: int = 1000
+    """Environment steps before the first gradient step."""
+    train_freq: int = 64
+    """Environment steps from one round of learning to the next."""
+    gradient_steps: int = 32
+    """Gradient steps per round of learning."""
+    replay_buffer_config: ReplayBufferConfig = field(default_factory=ReplayBufferConfig)
+    """The replay buffer: a ReplayBufferConfig or a dict of its settings."""
+    n_step: int = 3
+    """Rewards that a target sums before it bootstraps."""
+    double_q: bool = True
+    """Whether the online network chooses the action that the target network values (van
+    Hasselt et al. 2016).
+    """
+    dueling: bool = False
+    """Whether the built-in network splits value and advantage (Wang et al. 2016)."""
+    target_network_update_freq: int = 500
+    """Environment steps from one update of the target network to the next."""
+    tau: float = 1.0
+    """Share of the online weights in an update of the target network; 1 copies them."""
+    adam_epsilon: float = 1e-8
+    """Epsilon of Adam."""
+
+    _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
+    _parts: ClassVar[dict[str, type[Settings]]] = {
+        **AlgorithmConfig._parts,
+        "replay_buffer_config": ReplayBufferConfig,
+    }
+    _groups: ClassVar[dict[str, Any]] = {
+        **AlgorithmConfig._groups,
+        "env_runners": DQNEnvRunnerSettings,
+        "training": DQNTrainingSettings,
+    }
+    _checks: ClassVar[dict[str, Check]] = {
+        **AlgorithmConfig._checks,
+        "epsilon": ramp(number(least=0, most=1)),
+        "num_steps_sampled_before_learning_starts": whole(0),
+        "train_freq": whole(1),
+        "gradient_steps": whole(1),
+        "n_step": whole(1),
+        "double_q": one_of(True, False),
+        "dueling": one_of(True, False),
+        "target_network_update_freq": whole(1),
+        "tau": number(0, most=1),
+        "adam_epsilon": number(0),
+    }
+
+    def validate(self) -> None:
+        """As any Settings, and the pairs that make no sense."""
+        super().validate()
+        if not isinstance(self.replay_buffer_config, ReplayBufferConfig):
+            raise ConfigError(
+                f"replay_buffer_config={self.replay_buffer_config!r} must be a ReplayBufferConfig or a dict"
+            )
+        if self.dueling and not isinstance(self.model, ModelConfig):
+            raise ConfigError(
+                "dueling=True shapes the built-in network; with a model of your own, build it in there"
+            )
+
+    def env_runners(self, **settings: Unpack[DQNEnvRunnerSettings]) -> Self:
+        """Set how experience is gathered."""
+        return self._group("env_runners", settings)
+
+    def training(self, **settings: Unpack[DQNTrainingSettings]) -> Self:
+        """Set how is learned from it."""
+        return self._group("training", settings)
+
+    def build_algo(self) -> DQN:
+        """Make the algorithm that runs with a frozen copy of these settings."""
+        from .dqn import DQN
+
+        return DQN(self)

@@ -1,0 +1,95 @@
+"""What `env` may be: an id, a callable, a sequence of callables, or a Gymnasium vector env."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+
+from reactvec import EnvBank, make_env_bank
+from reactvec.env_bank import NativeEnvBank
+from reactvec.placement import resolve_placement
+from reactvec.port_types import port_type
+
+from .checks import ConfigError
+from .config import AlgorithmConfig, EnvSource
+from .env_runner import VectorEnvReactor
+
+EnvFn: TypeAlias = Callable[[], "gym.Env[Any, Any]"]
+EnvReactor: TypeAlias = "EnvBank | VectorEnvReactor"
+
+DEFAULT_NUM_ENVS = 8
+
+
+def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | None) -> list[EnvFn]:
+    """Makers of `count` environments (None: 8, or as many as `source` brings); ConfigError where there are
+    none.
+    """
+    if source is None:
+        raise ConfigError(
+            "env is not set: give an id ('CartPole-v1'), a callable, callables, or a vector env"
+        )
+    if isinstance(source, VectorEnv):
+        return _makers_of(source, count)
+    if isinstance(source, str):
+        return [functools.partial(gym.make, source, **env_config)] * (count or DEFAULT_NUM_ENVS)
+    if callable(source):
+        return [functools.partial(source, **env_config)] * (count or DEFAULT_NUM_ENVS)
+    if not isinstance(source, Sequence) or not source or not all(callable(make) for make in source):
+        raise ConfigError(f"env={source!r} is no id, callable, sequence of callables or vector env")
+    if count is not None and count != len(source):
+        raise ConfigError(f"num_envs={count}, but env brings {len(source)} callables; leave num_envs out")
+    if env_config:
+        raise ConfigError(
+            "env_config is for an id or one callable; bind it into each of the callables of env"
+        )
+    return list(source)
+
+
+def _makers_of(env: VectorEnv[Any, Any, Any], count: int | None) -> list[EnvFn]:
+    """How to make environments like those of a vector env."""
+    if makers := getattr(env, "env_fns", None):
+        return [makers[index % len(makers)] for index in range(count or env.num_envs)]
+    if env.spec is not None:
+        return [functools.partial(gym.make, env.spec)] * (count or env.num_envs)
+    raise ConfigError("nobody knows how to make one more environment of this vector env; set evaluation_env")
+
+
+def make_reactor(config: AlgorithmConfig) -> EnvReactor:
+    """The reactor that steps the environments to learn on."""
+    source = config.env
+    if not isinstance(source, VectorEnv):
+        return make_env_bank(env_fns(source, config.env_config, config.num_envs), native=config.native)
+    if config.num_envs not in (None, source.num_envs):
+        raise ConfigError(f"num_envs={config.num_envs}, but env has {source.num_envs}; leave num_envs out")
+    return VectorEnvReactor(source)
+
+
+def evaluation_bank(config: AlgorithmConfig, count: int) -> EnvBank:
+    """A bank of `count` new environments to evaluate on."""
+    source = config.evaluation_env or config.env
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        source = [source[index % len(source)] for index in range(count)] if source else source
+    makers = env_fns(source, config.env_config if config.evaluation_env is None else {}, count)
+    return make_env_bank(makers, native="auto" if config.native else False)
+
+
+def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
+    """Workers that share the environments; a vector env that is not ours belongs to the caller."""
+    count = 1 if isinstance(envs, VectorEnvReactor) else envs.rows
+    wanted = None if config.num_workers is None else min(config.num_workers, count)
+    return resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))[1]
+
+
+def check_spaces(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> spaces.Discrete:
+    """The action space, if DQN can learn with both; else ConfigError."""
+    if np.dtype(port_type(observation_space)[1]).hasobject:
+        raise ConfigError(f"observations of {observation_space} have no fixed shape; wrap the environment")
+    if not isinstance(action_space, spaces.Discrete):
+        raise ConfigError(f"DQN chooses among Discrete actions, not {action_space}; wrap the environment")
+    return action_space

@@ -1,0 +1,96 @@
+"""Evaluation: the return per episode of a greedy policy, on environments and seeds that
+training never sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reactvec import Execution, InputPort, OutputPort, Reactor, Topology, compile, reaction
+from reactvec.env_bank import EnvBank
+from reactvec.port_types import port_type
+
+Array = npt.NDArray[Any]
+
+_TAGS = 16  # that run between two looks at whether all episodes have ended
+
+
+class Greedy(Reactor):
+    """Chooses actions `[n]` for observations `[n, *shape]` by a function."""
+
+    obs = InputPort()
+    action = OutputPort()
+
+    def __init__(self, bank: EnvBank, choose: Callable[[Array], Array]) -> None:
+        shape, dtype = port_type(bank.single_observation_space)
+        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows,), bank.action.dtype))
+        self.choose = choose
+
+    @reaction(sources=[obs], effects=[action])
+    def act(self, obs: Array, action: Array) -> None:
+        """Act on what was observed last."""
+        action[...] = self.choose(obs)
+
+
+class EpisodeRecorder(Reactor):
+    """The first `episodes` returns and lengths of each environment, `[num_envs, episodes]`."""
+
+    reward = InputPort()
+    terminated = InputPort()
+    truncated = InputPort()
+
+    def __init__(self, num_envs: int, episodes: int) -> None:
+        flags = ((num_envs,), np.bool_)
+        super().__init__(reward=((num_envs,), np.float64), terminated=flags, truncated=flags)
+        self.returns = np.zeros((num_envs, episodes))
+        self.lengths = np.zeros((num_envs, episodes), np.int64)
+        self._episode = np.zeros(num_envs, np.int64)
+
+    @property
+    def done(self) -> bool:
+        """Whether all wanted episodes have ended."""
+        return bool((self._episode == self.returns.shape[1]).all())
+
+    @reaction(sources=[reward, terminated, truncated])
+    def record(self, reward: Array, terminated: Array, truncated: Array) -> None:
+        """Add a step to the episodes that are still wanted."""
+        env = np.flatnonzero(self._episode < self.returns.shape[1])
+        self.returns[env, self._episode[env]] += reward[env]
+        self.lengths[env, self._episode[env]] += 1
+        self._episode[env] += (terminated | truncated)[env]
+
+
+def evaluate(
+    bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], workers: int
+) -> dict[str, float]:
+    """Run `episodes` episodes in each environment of `bank` and close it; rewards are as the environments
+    give them.
+    """
+    topology = Topology()
+    envs = topology.add("envs", bank)
+    policy = topology.add("policy", Greedy(bank, choose))
+    recorder = topology.add("recorder", EpisodeRecorder(bank.rows, episodes))
+    topology.external(envs.request)
+    topology.connect(envs.obs, policy.obs, delay=1)
+    topology.connect(policy.action, envs.action)
+    for name in ("reward", "terminated", "truncated"):
+        topology.connect(getattr(envs, name), getattr(recorder, name))
+    with Execution(topology, compile(topology, workers=workers)) as execution:
+        request = execution.input(envs.request)
+        for env, seed in enumerate(seeds):
+            request[env] = (seed, None)
+        execution.command("reset")
+        while not recorder.done:
+            execution.advance(_TAGS)
+    return {
+        "episode_return_mean": float(recorder.returns.mean()),
+        "episode_return_std": float(recorder.returns.std()),
+        "episode_return_min": float(recorder.returns.min()),
+        "episode_return_max": float(recorder.returns.max()),
+        "episode_len_mean": float(recorder.lengths.mean()),
+        "num_episodes": recorder.returns.size,
+    }

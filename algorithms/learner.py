@@ -1,0 +1,92 @@
+"""Learner: the part of a learning reactor that all algorithms share, one gradient step on flat parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from reactvec import Reactor
+from reactvec.topology import PortType
+
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+
+
+class Learner(Reactor):
+    """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare ports, reactions and the loss.
+
+    `steps_before` environment steps have been taken by the run that this one resumes.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: FlatParameters,
+        *,
+        lr: Piecewise,
+        grad_clip: float | None,
+        adam_epsilon: float,
+        steps_before: int = 0,
+        **port_types: PortType,
+    ) -> None:
+        super().__init__(**port_types)
+        self.module = module
+        self.parameters = parameters
+        self.lr, self.grad_clip, self.steps_before = lr, grad_clip, steps_before
+        self.optimizer = torch.optim.Adam(
+            [self.parameters.trainable], lr=lr.at(steps_before), eps=adam_epsilon, fused=True
+        )
+        self.gradient_steps = 0
+        self.seconds = 0.0  # spent learning
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def set_lr(self, steps: int) -> None:
+        """Set the learning rate for `steps` environment steps into this run."""
+        self.optimizer.param_groups[0]["lr"] = self.lr.at(self.steps_before + steps)
+
+    def descend(self, loss: Tensor) -> None:
+        """One gradient step, its global norm limited to `grad_clip`."""
+        gradient = self.parameters.trainable.grad
+        assert gradient is not None
+        gradient.zero_()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.grad_clip is not None:
+            norm = torch.linalg.vector_norm(gradient)
+            gradient.mul_((self.grad_clip / (norm + 1e-6)).clamp_(max=1.0))
+        self.optimizer.step()
+        self.gradient_steps += 1
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Add a scalar to the mean that `metrics` reports."""
+        value = value.detach()
+        self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._counts[name] = self._counts.get(name, 0) + 1
+
+    def metrics(self) -> dict[str, float]:
+        """Take the means of what was logged since the last call, and where the optimizer stands."""
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, {}
+        return {**means, "default_optimizer_learning_rate": float(self.optimizer.param_groups[0]["lr"])}
+
+    def optimizer_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Copies of Adam's moments and step count; empty before the first step."""
+        state = self.optimizer.state.get(self.parameters.trainable, {})
+        return {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
+
+    def load_optimizer_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """The inverse of `optimizer_state`; ValueError if the shapes are not those of this module."""
+        if not arrays:
+            return
+        trainable = self.parameters.trainable
+        shapes = {"step": (), "exp_avg": trainable.shape, "exp_avg_sq": trainable.shape}
+        if {name: array.shape for name, array in arrays.items()} != shapes:
+            raise ValueError("the optimizer's state does not fit the model")
+        self.optimizer.state[trainable] = {
+            name: torch.from_numpy(np.array(array, np.float32)).to(trainable.device)
+            for name, array in arrays.items()
+        }

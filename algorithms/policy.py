@@ -1,0 +1,144 @@
+"""Networks over observations of any space, and inference whose bits do not depend on how many rows are asked
+for.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from reactvec.port_types import port_type
+
+from .checks import ConfigError
+from .config import ModelConfig, ModelFactory
+from .draws import Draws
+from .observations import Array, Space, Tensors, as_tensors
+
+_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
+
+
+def features(space: Space) -> int:
+    """How many numbers `encode` makes of one observation; ConfigError where it cannot."""
+    if isinstance(space, spaces.Dict):
+        return sum(features(part) for part in space.spaces.values())
+    if isinstance(space, spaces.Tuple):
+        return sum(features(part) for part in space.spaces)
+    if isinstance(space, spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return int(space.nvec.sum())
+    if isinstance(space, spaces.Box | spaces.MultiBinary):
+        return math.prod(space.shape)
+    raise ConfigError(
+        f"the built-in network cannot read {space}; pass model=, a callable that makes one that can"
+    )
+
+
+def encode(space: Space, observation: Tensors) -> Tensor:
+    """Flatten observations into float32 `[n, features]`: categories one-hot, bytes scaled to [0, 1]."""
+    if isinstance(space, spaces.Dict):
+        assert isinstance(observation, dict)
+        return torch.cat([encode(part, observation[key]) for key, part in space.spaces.items()], 1)
+    if isinstance(space, spaces.Tuple):
+        return torch.cat([encode(part, observation[i]) for i, part in enumerate(space.spaces)], 1)  # type: ignore[index]
+    assert isinstance(observation, Tensor)
+    if isinstance(space, spaces.Discrete):
+        return nn.functional.one_hot(observation.long() - int(space.start), int(space.n)).float()
+    flat = observation.reshape(len(observation), -1)
+    if isinstance(space, spaces.MultiDiscrete):
+        sizes, starts = space.nvec.reshape(-1).tolist(), np.broadcast_to(space.start, space.shape).reshape(-1)
+        columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)
+        return torch.cat(
+            [nn.functional.one_hot(column - start, n).float() for column, n, start in columns], 1
+        )
+    return flat.float() / 255 if flat.dtype == torch.uint8 else flat.float()
+
+
+class QNetwork(nn.Module):
+    """Fully connected action values `[n, actions]`; `dueling` splits value and advantage
+    (Wang et al. 2016).
+    """
+
+    def __init__(self, space: Space, actions: int, model: ModelConfig, dueling: bool, draws: Draws) -> None:
+        super().__init__()
+        self.space, self.dueling = space, dueling
+        widths = [features(space), *model.hiddens]
+        layers: list[nn.Module] = []
+        for layer, (before, after) in enumerate(pairwise(widths)):
+            layers += [_linear(before, after, draws, layer), _ACTIVATIONS[model.activation]()]
+        self.body = nn.Sequential(*layers)
+        self.head = _linear(widths[-1], actions + dueling, draws, len(widths))
+
+    def forward(self, observation: Tensors) -> Tensor:
+        """Action values `[n, actions]` float32 for observations nested like the space."""
+        values: Tensor = self.head(self.body(encode(self.space, observation)))
+        if not self.dueling:
+            return values
+        value, advantages = values[:, :1], values[:, 1:]
+        return value + advantages - advantages.mean(1, keepdim=True)
+
+
+def _linear(before: int, after: int, draws: Draws, layer: int) -> nn.Linear:
+    """A linear layer initialised as torch does, from draws of our own: uniform within 1/sqrt(inputs)."""
+    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after)
+    values = draws.uniform(layer, np.arange(after * (before + 1))) * 2 - 1
+    values /= math.sqrt(max(before, 1))
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(values[after:].reshape(after, before)))
+        linear.bias.copy_(torch.from_numpy(values[:after]))
+    return linear
+
+
+def build_network(
+    model: ModelConfig | ModelFactory, space: Space, action_space: Space, *, dueling: bool, seed: int
+) -> nn.Module:
+    """The built-in network or the caller's; the weights are a function of `seed`, and no global generator
+    moves.
+    """
+    draws = Draws(seed, "weights")
+    if isinstance(model, ModelConfig):
+        assert isinstance(action_space, spaces.Discrete)
+        return QNetwork(space, int(action_space.n), model, dueling, draws)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(draws.integers(2**53, 0)[0]))
+        module = model(space, action_space)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"model returned {type(module).__name__}; it must return a torch.nn.Module")
+    return module
+
+
+class BlockInference:
+    """Runs a module over blocks of exactly `rows` rows, the last one padded: a matrix product of another number of
+    rows would have other low bits.
+    """
+
+    def __init__(self, module: nn.Module, space: Space, rows: int | None, device: str) -> None:
+        self.module, self.space, self.device = module, space, device
+        shape, dtype = port_type(space)
+        self.rows = rows or (32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16)
+        self._block = np.zeros((self.rows, *shape), dtype)
+        plain = self._block.dtype.names is None and device == "cpu"
+        self._tensor = torch.from_numpy(self._block) if plain else None
+
+    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
+        """Outputs `[n, ...]` float32 for observations `[n, *shape]`, n at least 1."""
+        if len(observations) <= self.rows:
+            return self._run(observations)
+        starts = range(0, len(observations), self.rows)
+        return np.concatenate([self._run(observations[start : start + self.rows]) for start in starts])
+
+    def _run(self, observations: Array) -> npt.NDArray[np.float32]:
+        count = len(observations)
+        self._block[:count] = observations
+        if count < self.rows:
+            self._block[count:] = np.zeros((), self._block.dtype)
+        with torch.inference_mode():
+            block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
+            outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()
+        return outputs

@@ -1,0 +1,43 @@
+"""How far a training has come, and small tools of measuring it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass
+class Progress:
+    """Counts over all runs of a training, those that it resumed included."""
+
+    steps: int = 0
+    """Environment steps."""
+    iterations: int = 0
+    """Calls of `train()`."""
+    episodes: int = 0
+    """Finished training episodes."""
+    gradient_steps: int = 0
+    """Gradient steps."""
+    restarts: int = 0
+    """How often it was resumed from a checkpoint."""
+    seconds: float = 0.0
+    """Wall time inside `train()`."""
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Give torch this many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def passed(interval: int | None, before: int, now: int) -> bool:
+    """Whether a multiple of `interval` lies in (before, now]."""
+    return interval is not None and now // interval > before // interval
