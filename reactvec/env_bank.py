@@ -73,8 +73,12 @@ class EnvBank(Reactor):
             infos[k] = None
             if request[k] is not None:
                 seed, options = request[k]
-                observation, info = self.env(i).reset(seed=seed, options=options)
-                self._write(obs, k, observation)
+                try:
+                    observation, info = self.env(i).reset(seed=seed, options=options)
+                    self._write(obs, k, observation)
+                except Exception as error:
+                    name_environment(error, i)
+                    raise
                 self._ended[i] = False
                 if info:
                     infos[k] = (info,)

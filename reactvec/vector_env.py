@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, iterate
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from reactvec.compiler import compile
 from reactvec.env_bank import EnvBank, NativeEnvBank, make_env_bank
@@ -110,7 +110,8 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
 
     def _slot(self, port: OutputPort, slot: int) -> Any:
         values = self._execution.slots(port)[slot]
-        return unpack(self.single_observation_space, values) if port is self._bank.obs else values
+        structured = port is self._bank.obs and not port.dtype.hasobject
+        return unpack(self.single_observation_space, values) if structured else values
 
     def explain(self) -> str:
         """Where the environments run and why, and the schedule."""
@@ -152,7 +153,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         self._execution.command("reset")
         self._reset_needed = ""
         obs, *_, infos = self._slots[(self._execution.tag - 1) & 1]
-        return copied(obs) if self.copy else obs, self._merge(infos)
+        return self._observations(obs), self._merge(infos)
 
     def step(self, actions: Any) -> StepResult:
         """Step every sub-environment: `(observations, rewards float64, terminations, truncations, infos)`.
@@ -192,7 +193,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
             merged = self._native_infos(terminated, truncated, final_obs)
         else:
             merged = self._merge(infos)
-        return copied(obs) if self.copy else obs, reward.copy(), terminated.copy(), truncated.copy(), merged
+        return self._observations(obs), reward.copy(), terminated.copy(), truncated.copy(), merged
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
         """Close the sub-environments, each in the worker that built it, and end the workers."""
@@ -202,6 +203,13 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
             gym.logger.warn("Calling `close` while waiting for a pending call to `step` to complete.")
             self.step_wait()
         self._execution.close()
+
+    def _observations(self, obs: Any) -> Any:
+        """What is returned of a slot's observations: a copy or a view; Python values are batched as Gymnasium does."""
+        if self._bank.obs.dtype.hasobject:
+            empty = create_empty_array(self.single_observation_space, self.num_envs)
+            return concatenate(self.single_observation_space, obs.tolist(), empty)
+        return copied(obs) if self.copy else obs
 
     def _write_actions(self, actions: Any) -> None:
         """Copy actions of native environments; a batch that does not fit is refused as Gymnasium's `iterate` would."""
