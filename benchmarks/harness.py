@@ -149,9 +149,7 @@ class Bar:
 
     def __str__(self) -> str:
         verdict = {True: "met", False: "NOT MET", None: "not measured"}[self.met]
-        value = (
-            "-" if self.value is None else f"{self.value:,.3g}" if self.value < 1000 else f"{self.value:,.0f}"
-        )
+        value = "-" if self.value is None else f"{self.value:,.{3 if self.value < 10 else 1}f}"
         bound = f"{'>=' if self.at_least else '<='} {self.bound:,g} {self.unit}"
         return f"{self.what:<62} {value:>8}  {bound:<15}  {verdict}"
 

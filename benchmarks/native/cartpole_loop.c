@@ -19,8 +19,8 @@ struct pole {
 struct range {
     int64_t lo, hi, envs, steps, done;
     const int64_t *actions; // [steps, envs]
-    struct pole *poles;
-    float *observations; // [envs, 4]
+    struct pole *poles;     // from here on [hi - lo, ...]
+    float *observations;
     double *rewards;
     uint8_t *terminations, *truncations;
     int core;
@@ -78,21 +78,38 @@ static void step(struct range *range, int64_t row, int64_t action) {
     range->truncations[row] = (uint8_t)truncated;
 }
 
+// Memory of its own: no two threads write to one cache line.
+static int allocate(struct range *range) {
+    size_t rows = (size_t)(range->hi - range->lo) + 128;
+    range->poles = calloc(rows, sizeof *range->poles);
+    range->observations = calloc(rows, 4 * sizeof(float));
+    range->rewards = calloc(rows, sizeof(double));
+    range->terminations = calloc(rows, 1);
+    range->truncations = calloc(rows, 1);
+    return range->poles && range->observations && range->rewards && range->terminations && range->truncations;
+}
+
 static void *roll(void *argument) {
-    struct range range = *(struct range *)argument; // a copy: the threads' counters share no cache line
+    struct range range = *(struct range *)argument;
 #ifdef __linux__
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(range.core, &set);
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 #endif
-    for (int64_t row = range.lo; row < range.hi; row++) {
-        range.poles[row].random = 88172645463325252ULL + 0x9E3779B97F4A7C15ULL * (uint64_t)(row + 1);
+    int64_t rows = range.hi - range.lo;
+    int usable = allocate(&range);
+    for (int64_t row = 0; usable && row < rows; row++) {
+        range.poles[row].random = 88172645463325252ULL + 0x9E3779B97F4A7C15ULL * (uint64_t)(range.lo + row + 1);
         reset(&range.poles[row]);
     }
-    for (int64_t t = 0; t < range.steps; t++)
-        for (int64_t row = range.lo; row < range.hi; row++) step(&range, row, range.actions[t * range.envs + row]);
-    ((struct range *)argument)->done = range.done;
+    for (int64_t t = 0; usable && t < range.steps; t++) {
+        const int64_t *actions = &range.actions[t * range.envs + range.lo];
+        for (int64_t row = 0; row < rows; row++) step(&range, row, actions[row]);
+    }
+    free(range.poles), free(range.observations), free(range.rewards);
+    free(range.terminations), free(range.truncations);
+    ((struct range *)argument)->done = usable ? range.done : -1;
     return 0;
 }
 
@@ -101,26 +118,17 @@ int64_t cartpole_loop(int64_t envs, int64_t steps, const int64_t *actions, int64
     struct range ranges[16];
     pthread_t started[16];
     if (threads < 1 || threads > 16) return -1;
-    struct range all = {.envs = envs, .steps = steps, .actions = actions};
-    all.poles = calloc((size_t)envs, sizeof *all.poles);
-    all.observations = calloc((size_t)envs, 4 * sizeof(float));
-    all.rewards = calloc((size_t)envs, sizeof(double));
-    all.terminations = calloc((size_t)envs, 1);
-    all.truncations = calloc((size_t)envs, 1);
-    int64_t done = 0, running = 0;
-    int usable = all.poles && all.observations && all.rewards && all.terminations && all.truncations;
-    for (int64_t i = 0; usable && i < threads; i++) {
-        ranges[i] = all;
-        ranges[i].lo = envs * i / threads;
-        ranges[i].hi = envs * (i + 1) / threads;
-        ranges[i].core = cores[i];
-        if (pthread_create(&started[i], 0, roll, &ranges[i])) break;
-        running++;
+    int64_t done = 0, running = 0, failed = 0;
+    for (; running < threads; running++) {
+        ranges[running] = (struct range){.envs = envs, .steps = steps, .actions = actions, .core = cores[running]};
+        ranges[running].lo = envs * running / threads;
+        ranges[running].hi = envs * (running + 1) / threads;
+        if (pthread_create(&started[running], 0, roll, &ranges[running])) break;
     }
     for (int64_t i = 0; i < running; i++) {
         pthread_join(started[i], 0);
+        failed += ranges[i].done < 0;
         done += ranges[i].done;
     }
-    free(all.poles), free(all.observations), free(all.rewards), free(all.terminations), free(all.truncations);
-    return running == threads ? done : -1;
+    return running == threads && !failed ? done : -1;
 }
