@@ -115,13 +115,22 @@ def _reduce(plan: _Plan, workers: int) -> Awaits:
     first, known_start, heard = _simulate(plan, start, heard)
     awaits = first
     for _ in range(ROUNDS):
-        again, next_start, heard = _simulate(plan, known_start, heard)
-        grown = all(new >= old for news, olds in zip(next_start, known_start, strict=True)
-                    for new, old in zip(news, olds, strict=True))
+        again, next_start, next_heard = _simulate(plan, known_start, heard)
+        grown = _covers(next_start, known_start) and _covers(
+            next_heard.values(), (heard.get(item, next_heard[item]) for item in next_heard)
+        )
+        heard = next_heard
         if again == awaits and grown:
             return again
         awaits, known_start = again, next_start
     return first
+
+
+def _covers(clocks: Iterable[list[int]], others: Iterable[list[int]]) -> bool:
+    """Whether each clock knows at least as much as its counterpart."""
+    return all(
+        new >= old for news, olds in zip(clocks, others, strict=True) for new, old in zip(news, olds, strict=True)
+    )
 
 
 def _simulate(
