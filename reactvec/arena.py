@@ -29,7 +29,7 @@ class Arena:
     def _map(self, slab: Slab) -> npt.NDArray[Any]:
         shape = (slab.slots, slab.rows, *slab.shape)
         if slab.offset < 0:
-            return np.full(shape, None, object)
+            return np.full(shape, None, object) if slab.dtype == object else np.zeros(shape, slab.dtype)
         if 0 in shape:
             return np.empty(shape, slab.dtype)
         row = np.ndarray(shape[1:], slab.dtype, self._memory, slab.offset)
