@@ -19,12 +19,16 @@ class WorkerThreads:
             threading.Thread(target=engine.serve, args=(worker,), name=f"reactvec-{worker}", daemon=True)
             for worker in workers
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # no more threads to be had: those that run must not stay
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End all threads; one that hangs in a reaction is left behind after `JOIN_S` and ends when that returns."""
         self._engine.abort()
         for thread in self._threads:
-            if thread is not threading.current_thread():
+            if thread.ident is not None and thread is not threading.current_thread():
                 thread.join(JOIN_S)
