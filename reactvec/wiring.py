@@ -11,6 +11,7 @@ import numpy as np
 from reactvec.topology import (
     NOTHING,
     STARTUP,
+    STEP,
     Connection,
     InputPort,
     OutputPort,
@@ -70,6 +71,10 @@ def wire(topology: Topology) -> Wiring:
         for entry in reactor.reactions:
             _check_reaction(wiring, reactor, entry)
     _check_fed(wiring)
+    _check_initials(wiring)
+    for reactor in topology.reactors.values():
+        for entry in reactor.reactions:
+            _check_written(wiring, reactor, entry)
     return wiring
 
 
@@ -160,12 +165,12 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _check_externals(topology: Topology) -> None:
+    seen: set[InputPort] = set()
     for port in topology.externals:
         _check_member(topology, port)
-        if not isinstance(port, InputPort):
-            raise TopologyError(f"external({port}): only an input port can be fed by the caller")
-        if topology.externals.count(port) > 1:
+        if port in seen:
             raise TopologyError(f"external({port}): declared twice; declare it once")
+        seen.add(port)
 
 
 def _check_reaction(wiring: Wiring, reactor: Reactor, entry: Reaction) -> None:
@@ -201,6 +206,28 @@ def _check_fed(wiring: Wiring) -> None:
     for port in _ports(wiring.topology):
         if port not in wiring.sources:
             raise TopologyError(f"{port} is not connected: connect an output to it, or declare it external")
+
+
+def _check_initials(wiring: Wiring) -> None:
+    """A source has one past, which all its delayed readers see: they declare the same initial value, or none."""
+    for connection in wiring.topology.connections:
+        if connection.delay and connection.initial is NOTHING and connection.source in wiring.initial:
+            raise TopologyError(
+                f"{connection.source} -> {connection.target}: another connection of {connection.source} declares an "
+                "initial value; declare the same one here"
+            )
+
+
+def _check_written(wiring: Wiring, reactor: Reactor, entry: Reaction) -> None:
+    """What a step reads must be written at steps: a value of startup or a command is gone a few tags later."""
+    for use in entry.triggers + entry.sources if entry.on == STEP else ():
+        port = reactor.ports[(use.port if isinstance(use, Presence) else use).name]
+        source = wiring.sources[port].port
+        if isinstance(source, OutputPort) and (source, STEP) not in wiring.writers:
+            raise TopologyError(
+                f"{reactor.name}.{entry.name} reads {source} at every step, but no step reaction writes it; "
+                "write it in one too, or keep the value in the reactor"
+            )
 
 
 def started(wiring: Wiring, port: Port) -> int:
