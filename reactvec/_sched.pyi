@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -6,16 +7,22 @@ import numpy.typing as npt
 class Binding(Protocol):
     """What an EXEC instruction runs in this process, and on what."""
 
+    name: str
     kernel: Any  # a capsule, see _kernel.pxd, or None
     callable: Any  # the bound method where there is no kernel
     arguments: list[tuple[Any, ...]]  # of the callable, one tuple per slot
+    row_arguments: list[tuple[Any, ...]]  # with guards on a bank: per slot one tuple for each row; else empty
     addresses: npt.NDArray[np.uintp]  # [slots, ports + guards + effects]
     lengths: npt.NDArray[np.int64]  # bytes of the flags of guards and effects
     ports: int
     guards: int
+    bank: bool  # guards hold row by row
+    memory: Any  # what the addresses point into, kept alive for a worker that is left behind in a reaction
 
 class Engine:
     """The workers of one schedule in this process: their programs, clocks and the control word."""
+
+    tag: int  # that the next command runs as
 
     def __init__(self, workers: int, commands: int, may_spin: bool) -> None: ...
     def load(
@@ -26,8 +33,8 @@ class Engine:
         bindings: list[Any],
         publishes: tuple[int, ...],
     ) -> None: ...
-    def run(self, command: int, cycles: int, tag: int) -> bool: ...
-    def begin(self, command: int, cycles: int, tag: int) -> None: ...
+    def run(self, command: int, cycles: int, prepare: Callable[[], None] | None = None) -> bool: ...
+    def begin(self, command: int, cycles: int) -> None: ...
     def finish(self) -> bool: ...
     def serve(self, worker: int) -> None: ...
     def failures(self) -> list[tuple[int, int, int, int, int, BaseException | None]]: ...

@@ -6,11 +6,11 @@
     run_program      the loop over instructions, without the GIL unless a Python reaction runs
 """
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from cpython.ref cimport Py_XDECREF, PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memchr, memset
 
 from reactvec._kernel cimport Kernel, kernel_name, kernel_run
 
@@ -72,6 +72,7 @@ cdef struct Instruction:
     void *self
     PyObject *callable     # EXEC Python: the bound method, NULL for a kernel
     PyObject **arguments   # EXEC Python: a tuple per slot
+    PyObject **row_arguments  # ... of a bank with guards: and per slot one for each row
     void **table           # EXEC: per slot the addresses of ports, then of guard flags, then of effect flags
     int64_t *lengths       # EXEC: bytes of each guard's and each effect's flags
     int64_t mask           # EXEC: slots - 1; the slot of a tag is tag & mask
@@ -79,6 +80,7 @@ cdef struct Instruction:
     int ports
     int guards
     int effects
+    bint bank              # EXEC: guards hold row by row
     bint timed             # EXEC: not due at every tag; period and offset are in 1/unit tags
     int64_t period
     int64_t offset
@@ -90,6 +92,7 @@ cdef struct Instruction:
 
 cdef struct Program:
     Instruction *code
+    int64_t length
     uint32_t *publishes    # PUBLISH instructions per tag, of every worker
 
 
@@ -150,15 +153,21 @@ cdef inline int64_t due(Instruction *at, int64_t tag) noexcept nogil:
     return 0 if passed < 0 else passed // at.period + 1
 
 
-cdef inline bint present(Instruction *at, void **entry) noexcept nogil:
+cdef inline bint any_present(Instruction *at, void **entry) noexcept nogil:
+    """Whether a plain reaction has a trigger."""
     cdef int guard
-    cdef int64_t row
-    cdef const uint8_t *flags
     for guard in range(at.guards):
-        flags = <const uint8_t *> entry[at.ports + guard]
-        for row in range(at.lengths[guard]):
-            if flags[row]:
-                return True
+        if memchr(entry[at.ports + guard], 1, at.lengths[guard]) != NULL:
+            return True
+    return False
+
+
+cdef inline bint row_present(Instruction *at, void **entry, int64_t row) noexcept nogil:
+    """Whether a row (counted from `lo`) of a bank has a trigger; one flag stands for all rows of a broadcast."""
+    cdef int guard
+    for guard in range(at.guards):
+        if (<const uint8_t *> entry[at.ports + guard])[row if at.lengths[guard] > 1 else 0]:
+            return True
     return False
 
 
@@ -168,33 +177,66 @@ cdef inline void set_effects(Instruction *at, void **entry, int value) noexcept 
         memset(entry[at.ports + effect], value, at.lengths[effect])
 
 
+cdef inline void call(Worker *worker, Instruction *at, PyObject *arguments, int64_t tag) noexcept nogil:
+    cdef PyObject *error
+    attach(worker)
+    error = rv_call(at.callable, arguments)
+    if error != NULL:
+        fail(worker, at, tag, error, 0)
+
+
+cdef inline void compute(
+    Worker *worker, Instruction *at, void **entry, int64_t lo, int64_t hi, int64_t tag
+) noexcept nogil:
+    cdef int code
+    detach(worker)
+    code = at.run(at.self, entry, lo, hi, tag)
+    if code:
+        fail(worker, at, tag, NULL, code)
+
+
+cdef void execute_present(Worker *worker, Instruction *at, void **entry, int64_t slot, int64_t tag) noexcept nogil:
+    """Run the rows of a bank that have a trigger: each by itself in Python, neighbours together in a kernel."""
+    cdef int64_t rows = at.hi - at.lo
+    cdef int64_t row = 0
+    cdef int64_t end
+    cdef int effect
+    set_effects(at, entry, 0)
+    while row < rows and not rv_raised(&worker.control.fault):
+        end = row
+        while end < rows and row_present(at, entry, end) and (end == row or at.callable == NULL):
+            end += 1
+        if end > row:
+            for effect in range(at.guards, at.guards + at.effects):
+                memset(<uint8_t *> entry[at.ports + effect] + row, 1, end - row)
+            if at.callable != NULL:
+                call(worker, at, at.row_arguments[slot * rows + row], tag)
+            else:
+                compute(worker, at, entry, at.lo + row, at.lo + end, tag)
+        row = end if end > row else row + 1
+
+
 cdef inline void execute(Worker *worker, Instruction *at, int64_t tag) noexcept nogil:
     cdef int64_t slot = tag & at.mask
     cdef void **entry = at.table + slot * at.width
-    cdef PyObject *error
-    cdef int code
     if rv_raised(&worker.control.fault):
         return
-    if at.timed and due(at, tag) == due(at, tag - 1) or at.guards and not present(at, entry):
+    if at.timed and due(at, tag) == due(at, tag - 1) or at.guards and not at.bank and not any_present(at, entry):
         set_effects(at, entry, 0)
+        return
+    if at.guards and at.bank:
+        execute_present(worker, at, entry, slot, tag)
         return
     set_effects(at, entry, 1)
     if at.callable != NULL:
-        attach(worker)
-        error = rv_call(at.callable, at.arguments[slot])
-        if error != NULL:
-            fail(worker, at, tag, error, 0)
+        call(worker, at, at.arguments[slot], tag)
     else:
-        detach(worker)
-        code = at.run(at.self, entry, at.lo, at.hi, tag)
-        if code:
-            fail(worker, at, tag, NULL, code)
+        compute(worker, at, entry, at.lo, at.hi, tag)
 
 
 cdef int check_signals(Worker *worker) noexcept nogil:
-    """Run pending signal handlers; what they raise (Ctrl-C) stops the command like a failed reaction, or, the second
-    time, at once."""
-    cdef Instruction nowhere
+    """Run pending signal handlers; what they raise (Ctrl-C) is kept until the tags of this command are complete, or,
+    the second time, ends everything at once."""
     attach(worker)
     with gil:
         try:
@@ -203,9 +245,9 @@ cdef int check_signals(Worker *worker) noexcept nogil:
             if worker.failed:
                 rv_abort(&worker.control.abort, worker.clocks, worker.workers)
                 return RV_ABORTED
-            nowhere.reaction, nowhere.lo, nowhere.hi = -1, 0, 0
             Py_INCREF_object(error)
-            fail(worker, &nowhere, worker.control.tag, <PyObject *> error, 0)
+            worker.failed, worker.reaction, worker.error, worker.code = True, -1, <PyObject *> error, 0
+            worker.lo, worker.hi, worker.tag = 0, 0, worker.control.tag
     return RV_REACHED
 
 
@@ -276,6 +318,7 @@ cdef class Engine:
     cdef Control *control
     cdef rv_clock *clocks
     cdef Worker **team
+    cdef public int64_t tag  # that the next command runs as; counted here, where no signal can come between
     cdef uint32_t issued
     cdef int64_t chunk
     cdef int commands
@@ -285,6 +328,7 @@ cdef class Engine:
         cdef int index
         cdef Worker *worker
         self.workers, self.commands, self.chunk, self.kept = workers, commands, FIRST_CHUNK, []
+        self.tag = -1
         self.control = <Control *> allocate(sizeof(Control))
         self.clocks = <rv_clock *> allocate(workers * sizeof(rv_clock))
         self.team = <Worker **> allocate(workers * sizeof(Worker *))
@@ -322,6 +366,7 @@ cdef class Engine:
         for index in range(self.workers):
             program.publishes[index] = publishes[index]
         program.code = <Instruction *> allocate(code.shape[0] * sizeof(Instruction))
+        program.length = code.shape[0]
         for row in range(code.shape[0]):
             program.code[row].kind = <int> code[row, 0]
             if code[row, 0] == EXEC:
@@ -337,68 +382,101 @@ cdef class Engine:
         cdef Kernel *kernel
         cdef const uintptr_t[:, ::1] addresses = binding.addresses
         cdef const int64_t[::1] lengths = binding.lengths
-        cdef Py_ssize_t slot
         at.reaction, at.lo, at.hi = <int> row[1], row[2], row[3]
         at.period, at.offset, at.unit = row[4], row[5], row[6]
         at.timed = at.period != at.unit or at.offset > 0
         at.ports, at.guards, at.effects = binding.ports, binding.guards, len(lengths) - binding.guards
+        at.bank = binding.bank
         at.mask, at.width = addresses.shape[0] - 1, <int> addresses.shape[1]
         at.table = <void **> &addresses[0, 0] if at.width else NULL
         at.lengths = <int64_t *> &lengths[0] if len(lengths) else NULL
         self.kept.append(binding)
-        if binding.kernel is not None:
+        if binding.callable is None:
+            if not PyCapsule_IsValid(binding.kernel, kernel_name()):
+                raise TypeError(
+                    f"{binding.name} is native, so it must return a capsule named {kernel_name().decode()!r} "
+                    f"(see reactvec/_kernel.pxd), not {binding.kernel!r}"
+                )
             kernel = <Kernel *> PyCapsule_GetPointer(binding.kernel, kernel_name())
             at.run, at.self = kernel.run, kernel.self
             return 0
         at.callable = <PyObject *> binding.callable
-        at.arguments = <PyObject **> allocate(len(binding.arguments) * sizeof(PyObject *))
-        for slot in range(len(binding.arguments)):
-            at.arguments[slot] = <PyObject *> binding.arguments[slot]
+        at.arguments = borrow(binding.arguments)
+        at.row_arguments = borrow(binding.row_arguments)
         return 0
 
-    cpdef bint run(self, int command, int64_t cycles, int64_t tag) except? True:
-        """Run `cycles` tags of a command, the first of them `tag`; True when a reaction failed, see `failures`."""
+    cpdef bint run(self, int command, int64_t cycles, prepare=None) except? True:
+        """Run `cycles` tags of a command, `prepare()` before; True when a reaction failed, see `failures`."""
         cdef int64_t done = 0
         cdef int64_t size, begun
-        while done < cycles or not cycles:
-            size = min(self.chunk, cycles - done) if cycles > FIRST_CHUNK else cycles
-            begun = rv_now_ns() if cycles > FIRST_CHUNK else 0
-            self.begin(command, size, tag + done)
-            if self.finish():
-                return True
-            done += size
-            if done == cycles:
-                return False
-            self.chunk = self.chunk * 2 if rv_now_ns() - begun < SIGNAL_NS else max(1, self.chunk // 2)
-            PyErr_CheckSignals()
+        if cycles < 0:
+            raise ValueError(f"cannot run {cycles} tags; give 0 or more")
+        self.take()
+        try:
+            if prepare is not None:
+                prepare()
+            if cycles <= FIRST_CHUNK:
+                self.issue(command, cycles)
+                return self.conclude()
+            while not rv_raised(&self.control.abort):
+                size = min(self.chunk, cycles - done)
+                begun = rv_now_ns()
+                self.issue(command, size)
+                if self.conclude():
+                    return True
+                done += size
+                if done == cycles:
+                    return False
+                self.chunk = self.chunk * 2 if rv_now_ns() - begun < SIGNAL_NS else max(1, self.chunk // 2)
+                PyErr_CheckSignals()
+            return True
+        finally:
+            rv_lower(&self.control.busy)
 
-    cpdef int begin(self, int command, int64_t cycles, int64_t tag) except -1:
+    cpdef int begin(self, int command, int64_t cycles) except -1:
         """Issue a command: the other workers start at once; the caller's own part runs in `finish`."""
-        cdef Control *control = self.control
-        if rv_raised(&control.abort):
-            raise RuntimeError("this execution is closed; make a new one")
-        if not rv_take(&control.busy):
-            raise RuntimeError("this schedule is running already; run it from one thread, one command at a time")
-        control.command, control.cycles, control.tag = command, cycles, tag
-        if self.workers > 1:
-            self.issued += 1
-            rv_publish(&control.issued, self.issued)
+        self.take()
+        self.issue(command, cycles)
         return 0
 
     cpdef bint finish(self) except? True:
         """Run the caller's part of the command and wait for the others; True when a reaction failed."""
+        if not rv_raised(&self.control.busy):
+            raise RuntimeError("finish() without begin()")
+        try:
+            return self.conclude()
+        finally:
+            rv_lower(&self.control.busy)
+
+    cdef int take(self) except -1:
+        if not rv_take(&self.control.busy):
+            raise RuntimeError("this schedule is running already; run it from one thread, one command at a time")
+        return 0
+
+    cdef void issue(self, int command, int64_t cycles) noexcept:
+        cdef Control *control = self.control
+        control.command, control.cycles, control.tag = command, cycles, self.tag
+        if self.workers > 1:
+            self.issued += 1
+            rv_publish(&control.issued, self.issued)
+
+    cdef bint conclude(self) noexcept:
+        """The caller's part. Without failure, or with a signal alone, the tags of the command are committed."""
         cdef Worker *caller = self.team[0]
         cdef Control *control = self.control
-        cdef int outcome
+        cdef int outcome = RV_ABORTED
         cdef int index
-        caller.attached = True
-        outcome = run_program(caller, control.command, control.cycles, control.tag)
-        for index in range(1, self.workers):
-            if outcome == RV_REACHED:
-                outcome = wait_for(caller, &self.clocks[index], caller.base[index])
-        attach(caller)
-        rv_lower(&control.busy)
-        return outcome == RV_ABORTED or rv_raised(&control.fault)
+        if not rv_raised(&control.abort):
+            caller.attached = True
+            outcome = run_program(caller, control.command, control.cycles, control.tag)
+            for index in range(1, self.workers):
+                if outcome == RV_REACHED:
+                    outcome = wait_for(caller, &self.clocks[index], caller.base[index])
+            attach(caller)
+        if outcome == RV_ABORTED or rv_raised(&control.fault):
+            return True
+        self.tag += control.cycles
+        return caller.failed  # by a signal: these tags are complete, those that follow do not run
 
     def serve(self, int worker):
         """Serve commands as this worker until `abort`; the body of a worker thread."""
@@ -440,10 +518,19 @@ cdef void *allocate(size_t size) except NULL:
     return memory
 
 
+cdef PyObject **borrow(list objects) except NULL:
+    """The objects as an array of borrowed references."""
+    cdef PyObject **borrowed = <PyObject **> allocate(len(objects) * sizeof(PyObject *))
+    cdef Py_ssize_t index
+    for index in range(len(objects)):
+        borrowed[index] = <PyObject *> objects[index]
+    return borrowed
+
+
 cdef void free_program(Program *program) noexcept:
-    cdef Instruction *at = program.code
-    while at != NULL and at.kind != ADVANCE:
-        free(at.arguments)
-        at += 1
+    cdef int64_t row
+    for row in range(program.length):
+        free(program.code[row].arguments)
+        free(program.code[row].row_arguments)
     free(program.code)
     free(program.publishes)

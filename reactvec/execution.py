@@ -24,13 +24,17 @@ from reactvec.workers import WorkerThreads
 class Binding:
     """What an EXEC instruction runs in this process, and on what; see `_sched.pyi`."""
 
+    name: str
     kernel: Any
     callable: Callable[..., object] | None
     arguments: list[tuple[Any, ...]]
+    row_arguments: list[tuple[Any, ...]]
     addresses: npt.NDArray[np.uintp]
     lengths: npt.NDArray[np.int64]
     ports: int
     guards: int
+    bank: bool
+    memory: Arena
 
 
 class ClosedExecutionError(RuntimeError):
@@ -50,7 +54,6 @@ class Execution:
     def __init__(self, topology: Topology, schedule: Schedule) -> None:
         self.topology = topology
         self.schedule = schedule
-        self.tag = -1
         self._arena = Arena(schedule)
         self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
         self._commands = {name: index for index, name in enumerate(schedule.programs)}
@@ -61,34 +64,31 @@ class Execution:
         self._finalizer = weakref.finalize(self, WorkerThreads.stop, self._threads)
         _executions.add(self)
         try:
-            self._run(STARTUP, 1)
+            self._run(STARTUP)
         except BaseException:
             self._finalizer()
             raise
 
     def advance(self, tags: int = 1) -> None:
         """Run this many tags of the step reactions; one crossing from Python."""
-        if self._engine.run(self._commands[STEP], tags, self.tag):
+        if self._engine.run(self._commands[STEP], tags):
             self._raise()
-        self.tag += tags
 
     def begin(self) -> None:
         """Start one tag of the step reactions: the other workers begin at once; `finish` must follow."""
-        self._engine.begin(self._commands[STEP], 1, self.tag)
+        self._engine.begin(self._commands[STEP], 1)
 
     def finish(self) -> None:
         """Run the caller's part of the tag that `begin` started, and wait for the others."""
         if self._engine.finish():
             self._raise()
-        self.tag += 1
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
         if name not in self._commands or name in (STARTUP, SHUTDOWN):
             known = [command for command in self._commands if command not in (STARTUP, SHUTDOWN)]
             raise ValueError(f"no reaction has on={name!r}; commands: {known}")
-        self._carry()
-        self._run(name, 1)
+        self._run(name, self._carry)
 
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
@@ -117,12 +117,18 @@ class Execution:
             return
         try:
             if not self._engine.aborted:
-                self._run(SHUTDOWN, 1)
+                self._run(SHUTDOWN, self._carry)
         finally:
             self._finalizer()
 
     @property
+    def tag(self) -> int:
+        """The tag that runs next."""
+        return self._engine.tag
+
+    @property
     def closed(self) -> bool:
+        """Whether it was closed, or ended by an interrupt."""
         return self._engine.aborted
 
     def __enter__(self) -> Execution:
@@ -131,26 +137,27 @@ class Execution:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, name: str, tags: int) -> None:
-        if self._engine.run(self._commands[name], tags, self.tag):
+    def _run(self, name: str, prepare: Callable[[], None] | None = None) -> None:
+        if self._engine.run(self._commands[name], 1, prepare):
             self._raise()
-        self.tag += tags
 
     def _raise(self) -> None:
         """Raise the failure that comes first in logical time and in the order of the schedule."""
         failures = self._engine.failures()
         if not failures:
-            raise ClosedExecutionError("this execution was interrupted and is closed; make a new one")
+            raise ClosedExecutionError("this execution is closed; make a new one")
         tag, index, lo, hi, code, error = min(failures, key=lambda failure: failure[:3])
-        self.tag = tag
-        if index < 0:
-            assert error is not None
+        if index >= 0:
+            self._engine.tag = tag
+            reaction = self.schedule.reactions[index]
+            if error is None:
+                error = self._fault(reaction, tag, code)
+            _note(error, reaction, lo, hi, tag)
+        assert error is not None
+        try:
             raise error
-        reaction = self.schedule.reactions[index]
-        if error is None:
-            error = self._fault(reaction, tag, code)
-        _note(error, reaction, lo, hi, tag)
-        raise error
+        finally:
+            del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
 
     def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
         reactor = self.topology.reactors[reaction.reactor]
@@ -194,25 +201,35 @@ class Execution:
         flagged = [access.slab for access in effects if self._arena.flags[access.slab] is not None]
         slots = max((self.schedule.slabs[access.slab].slots for access in reaction.accesses), default=1)
         guards = [(slab, delay) for slab, delay in reaction.guards]
-        rows, lengths, arguments = [], [], []
+        rows, lengths = [], []
         for tag in range(slots):
             guard_flags = [self._flags(slab, delay, reaction, (lo, hi), tag) for slab, delay in guards]
             effect_flags = [self._flags(slab, 0, reaction, (lo, hi), tag) for slab in flagged]
             ports = [self._base(access, tag) for access in reaction.accesses]
             rows.append([array.ctypes.data for array in (*ports, *guard_flags, *effect_flags)])
             lengths = [array.size for array in (*guard_flags, *effect_flags)]
-            if not reaction.native:
-                views = (self._view(access, reaction, (lo, hi), tag) for access in reaction.accesses)
-                arguments.append((range(lo, hi), *views) if reaction.bank is not None else tuple(views))
         return Binding(
+            name=str(reaction),
             kernel=method() if reaction.native else None,
             callable=None if reaction.native else method,
-            arguments=arguments,
+            arguments=[] if reaction.native else [self._arguments(reaction, lo, hi, tag) for tag in range(slots)],
+            row_arguments=[
+                self._arguments(reaction, row, row + 1, tag)
+                for tag in range(slots)
+                for row in range(lo, hi)
+                if guards and reaction.bank is not None and not reaction.native
+            ],
             addresses=np.array(rows, np.uintp).reshape(slots, -1),
             lengths=np.array(lengths, np.int64),
             ports=len(reaction.accesses),
             guards=len(guards),
+            bank=reaction.bank is not None,
+            memory=self._arena,
         )
+
+    def _arguments(self, reaction: ScheduledReaction, lo: int, hi: int, tag: int) -> tuple[Any, ...]:
+        views = [self._view(access, reaction, (lo, hi), tag) for access in reaction.accesses]
+        return tuple(views) if reaction.bank is None else (range(lo, hi), *views)
 
     def _base(self, access: Access, tag: int) -> npt.NDArray[Any]:
         """The slab (or its flags) that an access means at a tag, from row 0."""

@@ -19,6 +19,7 @@ SPAA 2024) as far as reinforcement learning needs it.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +31,9 @@ import numpy.typing as npt
 STEP: Final = "step"
 STARTUP: Final = "startup"
 SHUTDOWN: Final = "shutdown"
+
+FINEST: Final = 1_000_000  # denominator of periods and offsets; tag * FINEST must fit 64 bits
+LONGEST: Final = 1_000_000_000_000  # tags
 
 PortType: TypeAlias = "tuple[tuple[int, ...], npt.DTypeLike]"
 R = TypeVar("R", bound="Reactor")
@@ -157,7 +161,8 @@ def reaction(
 ) -> Callable[[F], F]:
     """Declare a method as a reaction.
 
-    It runs at every tag at which it is due and one of its triggers is present (every due tag without triggers). Its
+    It runs at every tag at which it is due and one of its triggers is present (every due tag without triggers), a bank
+    row by row: where only some rows have a trigger, the body may be called once for each of them. Its
     body gets one array per port, in the order triggers, sources, effects: of a plain reactor `[*shape]` (a scalar is a
     0-d array: read and write `x[()]`); of a bank first a `range` of rows, then `[len(rows), *shape]` views of just
     those rows. An input that gathers a bank, or is broadcast to one, comes whole. Inputs are read-only.
@@ -226,12 +231,21 @@ class Reactor:
         return self.bank or 1
 
     def timing(self, entry: Reaction) -> Timing:
-        """The period and offset of a reaction of this reactor, attribute names resolved."""
+        """The period and offset of a reaction of this reactor, attribute names resolved.
+
+        Raises:
+            TopologyError: not a duration, or one that no 64-bit count of tags can carry.
+        """
         who = f"{self.name or type(self).__name__}.{entry.name}"
         values = []
         for what, value, least in (("period", entry.period, 1), ("offset", entry.offset, 0)):
             resolved = getattr(self, value) if isinstance(value, str) else value
             values.append(_check_duration(who, what, resolved, least))
+        if math.lcm(*(value.denominator for value in values)) > FINEST or max(values) > LONGEST:
+            raise TopologyError(
+                f"{who}: period={values[0]}, offset={values[1]}: tags are counted in parts of 1/{FINEST:,} at the finest, "
+                f"and up to {LONGEST:,}; use Fraction.limit_denominator"
+            )
         return Timing(*values)
 
     def fault(self, entry: Reaction, code: int, ports: Sequence[npt.NDArray[Any]]) -> Exception:
@@ -288,4 +302,6 @@ class Topology:
 
     def external(self, target: InputPort) -> None:
         """Let the caller feed this input (`Execution.input`); it keeps its value until written again."""
+        if not isinstance(target, InputPort):
+            raise TopologyError(f"external({target}): only an input port can be fed by the caller")
         self.externals.append(target)
