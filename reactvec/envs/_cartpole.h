@@ -49,18 +49,6 @@ static int64_t cartpole_invalid(const CartPoleBank *bank, const int64_t *restric
     return -1;
 }
 
-static inline uint64_t as_bits(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double as_double(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 // All bits set if true. Selecting by masks rather than by branches lets the compiler vectorise.
 static inline uint64_t mask(int truth) {
     return truth ? ~UINT64_C(0) : 0;
@@ -182,7 +170,7 @@ static void cartpole_ends(CartPoleBank *bank, const CartPolePorts *port, int64_t
     }
 }
 
-static void cartpole_block(CartPoleBank *bank, const CartPolePorts *port, int64_t first, int64_t n) {
+WIDE static void cartpole_block(CartPoleBank *bank, const CartPolePorts *port, int64_t first, int64_t n) {
     double sine[BLOCK], cosine[BLOCK];
     sine_cosine(&bank->trigonometry, bank->theta + first, sine, cosine, n);
     if (bank->alike) {

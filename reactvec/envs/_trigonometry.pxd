@@ -9,6 +9,7 @@ cdef extern from "_trigonometry.h" nogil:
         NumpyLoop sine
         NumpyLoop cosine
         int64_t rows
+        int proven
 
 # What to pass to the functions of the header on this machine; `known` says whether there is anything to pass.
 cdef Trigonometry trigonometry() noexcept
