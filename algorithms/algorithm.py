@@ -219,9 +219,10 @@ class Algorithm(ABC, Generic[C]):
         return self.predict(obs, explore)
 
     def evaluate(self) -> dict[str, Any]:
-        """Run `evaluation_duration` greedy episodes with the weights learned so far, the same number per environment.
+        """Run `evaluation_duration` greedy episodes with the weights learned so far.
 
-        Environments, seeds and draws are disjoint from those of training, and the same at each call. Returns
+        Each environment runs the same number. Environments and seeds are disjoint from those of training, and
+        the same at each call. Returns
         `env_runners/{episode_return_mean, _std, _min, _max, episode_len_mean, num_episodes}`.
         """
         config = self.config
@@ -329,20 +330,22 @@ class Algorithm(ABC, Generic[C]):
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
         checkpoint = read_checkpoint(path)
-        config = {**checkpoint.state["config"], **settings}
+        stored = dict(checkpoint.state["config"])
         for name in ("env", "model"):
-            if config[name] is None:
+            if stored[name] is None and name not in settings:
                 raise CheckpointError(
                     f"{name} was an object, which checkpoint {path} cannot hold; pass {name}= again"
                 )
-        if ":" in str(config["env"]) and "env" not in settings:
+        if ":" in str(stored["env"]) and "env" not in settings:
             raise CheckpointError(
-                f"the id {config['env']!r} would import a module; to allow it, pass it as env="
+                f"the id {stored['env']!r} would import a module; to allow it, pass it as env="
             )
+        stored.update({name: value for name, value in settings.items() if stored.get(name, 0) is None})
         try:
-            algorithm = cls(cls.config_class.from_dict(config))
+            config = cls.config_class.from_dict(stored)
         except ConfigError as error:
             raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
+        algorithm = cls(config.update(settings))
         try:
             algorithm.set_state(checkpoint)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Checkpoints: a folder of weights (safetensors), arrays (npz) and everything else (JSON). Loading runs no code.
+"""Checkpoints: a folder of weights (safetensors), arrays (npz) and all else (JSON). Loading runs no code.
 
 checkpoint.json names the format and holds a SHA-256 of each part, itself included, so that a file that was
 cut short or mixed with another is found; it does not protect against somebody who forges the sums too.

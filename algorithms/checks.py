@@ -10,6 +10,25 @@ Check: TypeAlias = "Callable[[Any], str | None]"
 """Takes a value; returns what it must be, or None if it is."""
 
 
+# What Stable-Baselines3 and others call our settings.
+_NAMES_ELSEWHERE = {
+    "batch_size": "train_batch_size",
+    "buffer_size": "replay_buffer_config",
+    "exploration_fraction": "epsilon",
+    "exploration_final_eps": "epsilon",
+    "learning_rate": "lr",
+    "learning_starts": "num_steps_sampled_before_learning_starts",
+    "max_grad_norm": "grad_clip",
+    "n_envs": "num_envs",
+    "net_arch": "model",
+    "num_envs_per_env_runner": "num_envs",
+    "policy_kwargs": "model",
+    "rollout_fragment_length": "train_freq",
+    "target_update_interval": "target_network_update_freq",
+    "training_intensity": "gradient_steps",
+}
+
+
 class ConfigError(ValueError):
     """A setting, or a combination of settings, that makes no sense; the message names it and the remedy."""
 
@@ -20,7 +39,8 @@ class UnknownSetting(ConfigError, TypeError):
 
 def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     """The error for a setting that does not exist, with the nearest of those that do."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = [_NAMES_ELSEWHERE[name]] if _NAMES_ELSEWHERE.get(name) in known else []
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     near = near or [other for other in known if name in other or other in name][:1]
     remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
     return UnknownSetting(f"{owner} has no setting {name!r}; {remedy}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from gymnasium.vector import VectorEnv
 from typing_extensions import Self, TypedDict, Unpack
 
-from .checks import Check, number, one_of, optional, ramp, whole
+from .checks import Check, ConfigError, number, one_of, optional, ramp, whole
 from .piecewise import Ramp
 from .settings import Settings
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from .algorithm import Algorithm
 
-EnvSource: TypeAlias = "str | Callable[..., Any] | Sequence[Callable[..., Any]] | VectorEnv[Any, Any, Any]"
-ModelFactory: TypeAlias = "Callable[[gym.Space[Any], gym.Space[Any]], nn.Module]"
+EnvSource: TypeAlias = str | Callable[..., Any] | Sequence[Callable[..., Any]] | VectorEnv[Any, Any, Any]
+ModelFactory: TypeAlias = Callable[["gym.Space[Any]", "gym.Space[Any]"], "nn.Module"]
 
 
 def _widths(value: Any) -> str | None:
@@ -223,6 +223,22 @@ class AlgorithmConfig(Settings):
         "seed": whole(0),
     }
 
+    def validate(self) -> None:
+        """As any Settings, and the pairs that make no sense."""
+        super().validate()
+        envs = min(self.evaluation_num_envs, self.evaluation_duration)
+        if self.evaluation_duration % envs:
+            raise ConfigError(
+                f"evaluation_duration={self.evaluation_duration} episodes cannot be shared evenly by "
+                f"evaluation_num_envs={envs}; make one a multiple of the other"
+            )
+        if self.placement == "inline" and self.num_workers not in (None, 1):
+            raise ConfigError(
+                f"placement='inline' has one worker, not num_workers={self.num_workers}; use placement='threads'"
+            )
+        if self.checkpoint_interval is not None and self.checkpoint_dir is None:
+            raise ConfigError("checkpoint_interval is set, but not where to write: set checkpoint_dir too")
+
     def environment(self, **settings: Unpack[EnvironmentSettings]) -> Self:
         """Set what is learned on."""
         return self._group("environment", settings)
@@ -247,7 +263,7 @@ class AlgorithmConfig(Settings):
         """Set the seed and what is logged."""
         return self._group("debugging", settings)
 
-    def build_algo(self) -> Algorithm:
+    def build_algo(self) -> Algorithm[Any]:
         """Make the algorithm that runs with a frozen copy of these settings."""
         raise NotImplementedError(
             f"{type(self).__name__} belongs to no algorithm; build DQNConfig().build_algo()"

@@ -50,7 +50,7 @@ class Draws:
 
     def uniform(self, *counters: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Uniform float64 in [0, 1)."""
-        return (self.bits(*counters) >> np.uint64(11)) * 2.0**-53
+        return (self.bits(*counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def integers(self, high: int, *counters: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Uniform int64 in [0, high); `high` at most 2**53."""
@@ -58,7 +58,7 @@ class Draws:
 
 
 def env_seeds(seed: int, count: int, *, evaluation: bool, restarts: int = 0) -> list[int]:
-    """Seeds in [0, 2**31) for `count` environments: distinct; odd ones for evaluation, even ones for training.
+    """Seeds in [0, 2**31) for `count` environments: distinct; odd for evaluation, even for training.
 
     `restarts` tells apart the environments of one training that was interrupted and resumed.
     """

@@ -143,7 +143,7 @@ class VectorEnvReactor(Reactor):
     def reset(self, request: Array, obs: Array) -> None:
         """Reset all environments; `request` holds (seed, options) per environment."""
         seeds = [None if one is None else one[0] for one in request]
-        observations, _ = self.env.reset(seed=seeds)
+        observations, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]
         write_rows(self.single_observation_space, obs, observations)
 
     @reaction(sources=[action], effects=[obs, final_obs, reward, terminated, truncated])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
@@ -48,7 +48,7 @@ def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | N
         raise ConfigError(
             "env_config is for an id or one callable; bind it into each of the callables of env"
         )
-    return list(source)
+    return list(cast("Sequence[EnvFn]", source))
 
 
 def _makers_of(env: VectorEnv[Any, Any, Any], count: int | None) -> list[EnvFn]:

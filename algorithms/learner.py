@@ -17,7 +17,7 @@ from .piecewise import Piecewise
 
 
 class Learner(Reactor):
-    """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare ports, reactions and the loss.
+    """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare reactions and the loss.
 
     `steps_before` environment steps have been taken by the run that this one resumes.
     """
@@ -33,7 +33,7 @@ class Learner(Reactor):
         steps_before: int = 0,
         **port_types: PortType,
     ) -> None:
-        super().__init__(**port_types)
+        super().__init__(bank=None, **port_types)
         self.module = module
         self.parameters = parameters
         self.lr, self.grad_clip, self.steps_before = lr, grad_clip, steps_before

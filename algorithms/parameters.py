@@ -23,9 +23,9 @@ class FlatParameters:
     def __init__(self, module: nn.Module) -> None:
         self.module = module
         parameters = list(module.parameters())
-        for name, tensor in module.named_parameters():
-            if tensor.dtype != torch.float32:
-                raise ConfigError(f"the model's parameter {name} is {tensor.dtype}; make it float32")
+        for name, parameter in module.named_parameters():
+            if parameter.dtype != torch.float32:
+                raise ConfigError(f"the model's parameter {name} is {parameter.dtype}; make it float32")
         buffers = [buffer for buffer in module.buffers() if buffer.dtype == torch.float32]
         trained = sum(tensor.numel() for tensor in parameters)
         size = trained + sum(tensor.numel() for tensor in buffers)
@@ -35,7 +35,8 @@ class FlatParameters:
         self.trainable = nn.Parameter(self.values[:trained])
         self.trainable.grad = torch.zeros_like(self.values[:trained])
         end = 0
-        for tensor in [*parameters, *buffers]:
+        tensors: list[torch.Tensor] = [*parameters, *buffers]
+        for tensor in tensors:
             start, end = end, end + tensor.numel()
             self.values[start:end] = tensor.detach().reshape(-1)
             tensor.data = self.values[start:end].view_as(tensor)

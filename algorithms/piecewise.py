@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-Ramp: TypeAlias = "float | tuple[tuple[float, float], ...]"
+Ramp: TypeAlias = float | tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class QNetwork(nn.Module):
 
 def _linear(before: int, after: int, draws: Draws, layer: int) -> nn.Linear:
     """A linear layer initialised as torch does, from draws of our own: uniform within 1/sqrt(inputs)."""
-    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after)
+    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after)  # type: ignore[no-untyped-call]
     values = draws.uniform(layer, np.arange(after * (before + 1))) * 2 - 1
     values /= math.sqrt(max(before, 1))
     with torch.no_grad():
@@ -114,8 +114,9 @@ def build_network(
 
 
 class BlockInference:
-    """Runs a module over blocks of exactly `rows` rows, the last one padded: a matrix product of another number of
-    rows would have other low bits.
+    """Runs a module over blocks of exactly `rows` rows, the last one padded.
+
+    A matrix product of another number of rows would have other low bits.
     """
 
     def __init__(self, module: nn.Module, space: Space, rows: int | None, device: str) -> None:

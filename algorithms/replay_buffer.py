@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
 
 class TransitionRing:
-    """Preallocated ring `[slots, num_envs, ...]`: one slot per step of all environments, one column per environment.
+    """Preallocated ring `[slots, num_envs, ...]`: a slot per step of all environments, a column for each.
 
     An observation is held twice, as what was acted on and as what came after; so an end needs no special
     place.

@@ -31,22 +31,25 @@ class TrainResult:
 def train_dqn(
     env: EnvSource | None = None,
     total_timesteps: int | None = None,
+    /,
     *,
     config: DQNConfig | None = None,
-    seed: int | None = None,
     progress: bool = True,
     **settings: Unpack[DQNSettings],
 ) -> TrainResult:
     """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it.
 
-    `config` holds what `env`, `total_timesteps`, `seed` and `settings` leave open; it is not changed.
-    `progress` shows a bar with the mean return and the environment steps per second.
+    `settings` (such as `seed`; `env` and `total_timesteps` too may be given by name) change those of
+    `config`, which itself is not changed. `progress` shows a bar with the mean return and the environment
+    steps per second.
 
     Raises:
-        ConfigError: a setting that does not exist, or makes no sense.
+        ConfigError: a setting that does not exist, is given twice, or makes no sense.
     """
-    given = {"env": env, "total_timesteps": total_timesteps, "seed": seed}
-    chosen = {name: value for name, value in given.items() if value is not None}
+    positional = {"env": env, "total_timesteps": total_timesteps}
+    chosen = {name: value for name, value in positional.items() if value is not None}
+    for name in (name for name in chosen if name in settings):
+        raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
     final = (config.copy() if config is not None else DQNConfig()).update({**settings, **chosen})
     with final.build_algo() as algorithm:
         return run(algorithm, final.total_timesteps, progress=progress)

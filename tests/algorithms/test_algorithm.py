@@ -1,0 +1,235 @@
+"""What every algorithm offers: environments of every kind, results, predictions, evaluation, weights."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import reactvec
+from reactvec.algorithms import ConfigError
+from tests.algorithms.agents import fingerprint, small
+from tests.sample_envs import FailingEnv, SampleEnv
+
+
+def cartpole():
+    return gym.make("CartPole-v1")
+
+
+def test_result_keys():
+    with small(evaluation_interval=400).build_algo() as algorithm:
+        result = algorithm.train()
+    assert result.keys() == {
+        "env_runners",
+        "learners",
+        "evaluation",
+        "timers",
+        "num_env_steps_sampled_lifetime",
+        "training_iteration",
+        "time_this_iter_s",
+        "time_total_s",
+    }
+    assert result["env_runners"].keys() >= {
+        "episode_return_mean",
+        "episode_return_min",
+        "episode_return_max",
+        "episode_len_mean",
+        "num_episodes_lifetime",
+        "num_env_steps_sampled_lifetime",
+        "agent_episode_returns_mean",
+        "module_episode_returns_mean",
+        "epsilon",
+    }
+    assert result["learners"]["default_policy"]["num_gradient_steps_lifetime"] > 0
+    assert result["evaluation"]["env_runners"]["num_episodes"] == 4
+    assert result["env_runners"]["num_episodes_lifetime"] > 0
+    assert result["env_runners"]["episode_len_mean"] == result["env_runners"]["episode_return_mean"]
+
+
+def same_step(count):
+    return SyncVectorEnv([cartpole] * count, autoreset_mode=AutoresetMode.SAME_STEP)
+
+
+def test_every_kind_of_env_learns_the_same():
+    hashes = []
+    foreign = same_step(4), reactvec.ReactorVectorEnv([cartpole] * 4, autoreset_mode="SameStep")
+    for env in ("CartPole-v1", cartpole, [cartpole] * 4, *foreign):
+        settings = {"num_envs": 4} if isinstance(env, str) or callable(env) else {}
+        with small(env=env, **settings).build_algo() as algorithm:
+            assert algorithm.num_envs == 4
+            algorithm.train_steps(800)
+            assert algorithm.evaluate()["env_runners"]["num_episodes"] == 4
+            hashes.append(fingerprint(algorithm))
+    assert len(set(hashes)) == 1
+    for env in foreign:
+        env.step(env.action_space.sample())  # the caller's own stay open
+        env.close()
+
+
+def test_a_vector_env_must_reset_in_the_same_step():
+    env = SyncVectorEnv([cartpole] * 2)
+    with pytest.raises(
+        ConfigError, match=r"NEXT_STEP.*autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP"
+    ):
+        small(env=env).build_algo()
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"env": None}, "env is not set"),
+        ({"env": 3}, "env=3 is no id"),
+        ({"env": []}, "is no id"),
+        ({"env": [cartpole] * 2, "num_envs": 3}, "num_envs=3, but env brings 2 callables"),
+        ({"env": [cartpole], "env_config": {"a": 1}}, "bind it into each"),
+        ({"env": "Pendulum-v1"}, "DQN chooses among Discrete actions, not Box"),
+        ({"env": lambda: SampleEnv("text")}, "have no fixed shape"),
+        ({"replay_buffer_config": {"capacity": 3}}, "capacity=3 is less than one step of 8 environments"),
+    ],
+)
+def test_environments_that_do_not_fit(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        small(**settings).build_algo()
+
+
+@pytest.mark.parametrize(
+    "observation", ["box", "image", "scalar", "discrete", "multi_discrete", "dict", "nested"]
+)
+def test_every_space_of_observations_and_shifted_actions(observation):
+    make = lambda: SampleEnv(observation, "discrete")  # noqa: E731  actions from -2 to 4
+    with small(env=make, num_envs=3).build_algo() as algorithm:
+        algorithm.train_steps(600)
+        assert algorithm.learner.gradient_steps > 0
+        assert set(np.unique(algorithm.replay.ring.actions)) == set(range(7))
+        acted = {int(action) for env in algorithm.envs.envs for action in env.actions}
+        assert acted == set(range(-2, 5))
+        for explore in (False, True):
+            action = algorithm.predict(algorithm.observation_space.sample(), explore=explore)
+            assert algorithm.action_space.contains(action)
+            assert action.dtype == algorithm.action_space.dtype
+        batch = gym.vector.utils.batch_space(algorithm.observation_space, 5).sample()
+        actions = algorithm.predict(batch)
+        assert actions.shape == (5,)
+        assert all(action in algorithm.action_space for action in actions)
+
+
+def test_foreign_vector_env_with_nested_observations():
+    env = SyncVectorEnv([lambda: SampleEnv("nested")] * 3, autoreset_mode=AutoresetMode.SAME_STEP)
+    with (
+        small(env=env).build_algo() as foreign,
+        small(env=[lambda: SampleEnv("nested")] * 3).build_algo() as own,
+    ):
+        foreign.train_steps(600)
+        own.train_steps(600)
+        assert fingerprint(foreign) == fingerprint(own)
+    env.close()
+
+
+def test_predict_one_and_many():
+    with small().build_algo() as algorithm:
+        observations = np.random.default_rng(0).normal(size=(70, 4)).astype(np.float32)
+        many = algorithm.predict(observations)
+        assert many.shape == (70,)
+        assert [algorithm.predict(one) for one in observations] == many.tolist()
+        assert algorithm.compute_single_action(observations[0]) == many[0]
+        assert algorithm.predict(observations[:0]).shape == (0,)
+        assert set(algorithm.predict(observations, explore=True)) == {0, 1}
+        with pytest.raises(ValueError, match=r"neither an observation of Box.*its shape is \(3,\)"):
+            algorithm.predict(np.zeros(3))
+
+
+def test_evaluation_is_greedy_fair_and_repeatable():
+    with small(evaluation_duration=12, evaluation_num_envs=4).build_algo() as algorithm:
+        algorithm.train_steps(400)
+        first = algorithm.evaluate()
+        assert first["env_runners"]["num_episodes"] == 12
+        assert algorithm.evaluate() == first
+        module = algorithm.get_module()
+        returns = []
+        from reactvec.algorithms.draws import env_seeds
+
+        for seed in env_seeds(algorithm.config.seed, 4, evaluation=True):
+            env = cartpole()
+            obs, _ = env.reset(seed=seed)
+            for _ in range(3):
+                total, ended = 0.0, False
+                while not ended:
+                    with torch.no_grad():
+                        action = int(module(torch.from_numpy(obs)[None]).argmax())
+                    obs, reward, terminated, truncated, _ = env.step(action)
+                    total, ended = total + reward, terminated or truncated
+                returns.append(total)
+                obs, _ = env.reset()
+        assert first["env_runners"]["episode_return_mean"] == np.mean(returns)
+        assert first["env_runners"]["episode_return_min"] == np.min(returns)
+    assert algorithm.evaluate() == first  # after stop, too
+
+
+def test_evaluation_on_other_environments():
+    with small(
+        evaluation_env=[lambda: gym.make("CartPole-v1", max_episode_steps=3)]
+    ).build_algo() as algorithm:
+        assert algorithm.evaluate()["env_runners"]["episode_return_max"] == 3
+    with (
+        small(evaluation_env="Acrobot-v1").build_algo() as algorithm,
+        pytest.raises(ConfigError, match="evaluation_env observes"),
+    ):
+        algorithm.evaluate()
+
+
+def test_weights_go_out_and_in():
+    with small(seed=1).build_algo() as one, small(seed=2).build_algo() as other:
+        observations = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+        assert not np.array_equal(one.predict(observations), other.predict(observations))
+        other.set_weights(one.get_weights())
+        np.testing.assert_array_equal(one.predict(observations), other.predict(observations))
+        np.testing.assert_array_equal(other.policy.parameters.numpy(), one.learner.parameters.numpy())
+        with pytest.raises(ValueError, match="do not fit the network"):
+            one.set_weights({})
+
+
+def test_a_model_of_ones_own():
+    class Model(torch.nn.Module):
+        def __init__(self, observation_space, action_space):
+            super().__init__()
+            self.layers = torch.nn.Sequential(
+                torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 2)
+            )
+
+        def forward(self, observations):
+            return self.layers(observations)
+
+    hashes = set()
+    for native in (True, False):
+        with small(model=Model, native=native).build_algo() as algorithm:
+            algorithm.train_steps(600)
+            assert isinstance(algorithm.get_module(), Model)
+            assert algorithm.get_module().training
+            hashes.add(fingerprint(algorithm))
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("where", ["init", "reset", "step"])
+def test_an_exception_of_an_environment_comes_back(where):
+    error = KeyError("broken")
+    with pytest.raises(KeyError, match="broken") as caught:
+        with small(env=lambda: FailingEnv(where, error), num_envs=2).build_algo() as algorithm:
+            algorithm.train()
+    assert caught.value is error
+    assert caught.traceback[-1].path.name == "sample_envs.py"
+
+
+def test_checkpoints_while_training(tmp_path):
+    with small(checkpoint_dir=str(tmp_path), checkpoint_interval=800).build_algo() as algorithm:
+        for _ in range(4):
+            algorithm.train()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_1600", "step_800"]
+
+
+def test_stop_twice():
+    algorithm = small().build_algo()
+    algorithm.stop()
+    algorithm.stop()
+    with pytest.raises(RuntimeError, match="was stopped"):
+        algorithm.train()

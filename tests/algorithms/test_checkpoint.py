@@ -1,0 +1,161 @@
+"""Checkpoints come back whole or not at all, and loading them runs nothing."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from reactvec.algorithms import DQN, CheckpointError
+from reactvec.algorithms.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from tests.algorithms.agents import small
+
+CHECKPOINT = Checkpoint({"w": np.arange(3, dtype=np.float32)}, {"m": np.ones((2, 2))}, {"a": [1, None, "x"]})
+FILES = ["checkpoint.json", "weights.safetensors", "arrays.npz"]
+
+
+def test_round_trip(tmp_path):
+    target = write_checkpoint(tmp_path / "deep" / "one", CHECKPOINT)
+    weights, arrays, state = read_checkpoint(target)
+    np.testing.assert_array_equal(weights["w"], CHECKPOINT.weights["w"])
+    np.testing.assert_array_equal(arrays["m"], CHECKPOINT.arrays["m"])
+    assert state == CHECKPOINT.state
+
+
+def test_replaces_an_old_one_and_leaves_nothing_behind(tmp_path):
+    write_checkpoint(tmp_path / "one", CHECKPOINT)
+    write_checkpoint(tmp_path / "one", CHECKPOINT._replace(state={"new": True}))
+    assert read_checkpoint(tmp_path / "one").state == {"new": True}
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_failed_write_keeps_the_old_one(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path / "one", CHECKPOINT)
+    with pytest.raises(TypeError):
+        write_checkpoint(tmp_path / "one", CHECKPOINT._replace(state={"bad": object()}))
+    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_checkpoint(tmp_path / "one", CHECKPOINT._replace(state={"new": True}))
+    assert read_checkpoint(tmp_path / "one").state == CHECKPOINT.state
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_refuses_to_replace_what_is_no_checkpoint(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for path in (tmp_path, tmp_path / "thesis.txt"):
+        with pytest.raises(CheckpointError, match="is no checkpoint"):
+            write_checkpoint(path, CHECKPOINT)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
+def test_damage_is_one_clear_error(tmp_path, name, damage):
+    file = write_checkpoint(tmp_path / "one", CHECKPOINT) / name
+    data = bytearray(file.read_bytes())
+    if damage == "gone":
+        file.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        file.write_bytes({"cut": data[: len(data) // 2], "flip": bytes(data), "empty": b""}[damage])
+    with pytest.raises(CheckpointError, match=r"damaged|is no checkpoint"):
+        read_checkpoint(tmp_path / "one")
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"format": 1}', '{"format": 1, "sum": 2}', "\xff"])
+def test_nonsense_in_the_json(tmp_path, text):
+    (write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json").write_bytes(text.encode("latin1"))
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_checkpoint(tmp_path / "one")
+
+
+def test_another_version(tmp_path):
+    file = write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
+    with pytest.raises(CheckpointError, match="format 99, this version of reactvec reads 1"):
+        read_checkpoint(tmp_path / "one")
+
+
+def test_a_pickle_is_not_loaded(tmp_path):
+    """Even with sums that fit."""
+    arrays = {"m": np.array([{"a": 1}], dtype=object)}
+    with pytest.raises(ValueError, match="allow_pickle"):
+        write_checkpoint(tmp_path / "one", CHECKPOINT._replace(arrays=arrays))
+
+    class Bomb:
+        def __reduce__(self):
+            return pytest.fail, ("code of a checkpoint was run",)
+
+    target = write_checkpoint(tmp_path / "one", CHECKPOINT)
+    (target / "arrays.npz").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(CheckpointError):
+        read_checkpoint(target)
+
+
+def test_an_algorithm_comes_back(tmp_path):
+    with small().build_algo() as algorithm:
+        algorithm.train()
+        algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+        observations = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+        with DQN.from_checkpoint(path) as other:
+            np.testing.assert_array_equal(other.predict(observations), algorithm.predict(observations))
+            assert other.config == algorithm.config
+            assert other.progress.steps == algorithm.progress.steps == 800
+            assert other.evaluate() == algorithm.evaluate()
+            for name, array in algorithm.learner.optimizer_state().items():
+                np.testing.assert_array_equal(other.learner.optimizer_state()[name], array)
+            target = other.learner.target_parameters.numpy()
+            np.testing.assert_array_equal(target, algorithm.learner.target_parameters.numpy())
+            result = other.train()
+            assert result["num_env_steps_sampled_lifetime"] == 1200
+            assert result["training_iteration"] == 3
+            assert (
+                result["learners"]["default_policy"]["num_gradient_steps_lifetime"]
+                > algorithm.progress.gradient_steps
+            )
+            np.testing.assert_array_equal(other.policy.parameters.numpy(), other.learner.parameters.numpy())
+
+
+def test_restore_in_place_is_the_same_as_from_checkpoint(tmp_path):
+    with small().build_algo() as algorithm:
+        algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+        algorithm.train()
+        algorithm.restore_from_path(path)
+        algorithm.train()
+        with DQN.from_checkpoint(path) as other:
+            other.train()
+            weights = other.get_weights()
+        for name, array in algorithm.get_weights().items():
+            np.testing.assert_array_equal(weights[name], array)
+
+
+def test_settings_override_those_of_the_checkpoint(tmp_path):
+    with small().build_algo() as algorithm:
+        path = algorithm.save_to_path(tmp_path / "one")
+    with DQN.from_checkpoint(path, num_envs=2, native=False) as other:
+        assert other.num_envs == 2
+    with pytest.raises(CheckpointError, match="another network"):
+        DQN.from_checkpoint(path, model={"hiddens": (7,)})
+    with pytest.raises(CheckpointError, match="checkpoint of DQN on Box.* not of DQN on Box"):
+        DQN.from_checkpoint(path, env="Acrobot-v1")
+
+
+def test_what_a_checkpoint_cannot_hold_is_asked_for(tmp_path):
+    import gymnasium as gym
+
+    make = lambda: gym.make("CartPole-v1")  # noqa: E731
+    with small(env=make).build_algo() as algorithm:
+        path = algorithm.save_to_path(tmp_path / "one")
+    with pytest.raises(CheckpointError, match=r"env was an object.*pass env= again"):
+        DQN.from_checkpoint(path)
+    DQN.from_checkpoint(path, env=make).stop()
+
+
+def test_an_id_that_imports_a_module_must_be_passed(tmp_path):
+    with small().build_algo() as algorithm:
+        state = algorithm.get_state()
+    state.state["config"]["env"] = "antigravity:CartPole-v1"
+    write_checkpoint(tmp_path / "one", state)
+    with pytest.raises(CheckpointError, match="would import a module"):
+        DQN.from_checkpoint(tmp_path / "one")

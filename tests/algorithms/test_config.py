@@ -1,0 +1,145 @@
+"""One dataclass as the source of every way to configure."""
+
+import ast
+import dataclasses
+import inspect
+
+import pytest
+
+from reactvec.algorithms import ConfigError, DQNConfig, ModelConfig, ReplayBufferConfig, UnknownSetting
+from reactvec.algorithms.config import AlgorithmConfig
+from reactvec.algorithms.dqn_config import DQNSettings
+
+
+def test_keywords_and_groups_are_the_same():
+    fluent = (
+        DQNConfig()
+        .environment(env="CartPole-v1", env_config={"max_episode_steps": 50})
+        .env_runners(num_envs=4, epsilon=0.1)
+        .training(lr=1e-4, n_step=2, model=ModelConfig(hiddens=(8,)))
+        .evaluation(evaluation_duration=10)
+        .checkpointing(checkpoint_dir="somewhere")
+        .debugging(seed=3)
+    )
+    assert fluent == DQNConfig(
+        env="CartPole-v1",
+        env_config={"max_episode_steps": 50},
+        num_envs=4,
+        epsilon=0.1,
+        lr=1e-4,
+        n_step=2,
+        model=ModelConfig(hiddens=(8,)),
+        evaluation_duration=10,
+        checkpoint_dir="somewhere",
+        seed=3,
+    )
+
+
+def annotations(cls):
+    return {name: getattr(hint, "__forward_arg__", hint) for name, hint in cls.__annotations__.items()}
+
+
+def test_the_groups_type_every_field_once():
+    """The TypedDicts that type checkers see are the fields of the dataclass, name by name and type by type."""
+    fields = {field.name: field.type for field in dataclasses.fields(DQNConfig)}
+    grouped = {}
+    for group, settings in DQNConfig._groups.items():
+        hints = annotations(settings)
+        assert not grouped.keys() & hints.keys(), group
+        grouped |= hints
+        method = getattr(DQNConfig, group).__annotations__["settings"]
+        assert method == f"Unpack[{settings.__name__}]", group
+    assert grouped == fields
+    assert annotations(DQNSettings) == fields
+
+
+def test_every_field_has_a_docstring():
+    for cls in (DQNConfig, AlgorithmConfig, ModelConfig, ReplayBufferConfig):
+        body = ast.parse(inspect.getsource(cls)).body[0].body
+        for field, after in zip(body, [*body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and not field.target.id.startswith("_"):
+                assert isinstance(after, ast.Expr), f"{cls.__name__}.{field.target.id}"
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [("learning_rate", "lr"), ("gama", "gamma"), ("nstep", "n_step"), ("batch_size", "train_batch_size")],
+)
+def test_misspelt_settings_get_a_suggestion(name, suggestion):
+    with pytest.raises(UnknownSetting, match=f"no setting '{name}'; did you mean '{suggestion}'"):
+        DQNConfig(**{name: 1})
+    with pytest.raises(TypeError, match=suggestion):
+        DQNConfig().training(**{name: 1})
+    with pytest.raises(UnknownSetting, match=suggestion):
+        setattr(DQNConfig(), name, 1)
+
+
+def test_a_setting_of_another_group_is_sent_there():
+    with pytest.raises(ConfigError, match=r"num_envs is a setting of env_runners\(\), not of training\(\)"):
+        DQNConfig().training(num_envs=4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gamma": 1.5}, r"gamma=1.5 must be a number >= 0 and <= 1"),
+        ({"gamma": "high"}, r"gamma='high' must be a number"),
+        ({"lr": -1.0}, "lr=-1.0 must be a number >= 0"),
+        ({"lr": [(0, 1), (0, 2)]}, "lr: the times .* must ascend"),
+        ({"lr": "fast"}, "lr: 'fast' is neither a number nor points"),
+        ({"epsilon": [(0, 1.0), (1, 2.0)]}, "epsilon=.* must be a number >= 0 and <= 1"),
+        ({"num_envs": 0}, "num_envs=0 must be a whole number >= 1, or None"),
+        ({"num_envs": True}, "num_envs=True must be"),
+        ({"train_batch_size": 2.5}, "train_batch_size=2.5 must be a whole number"),
+        ({"tau": 0}, "tau=0 must be a number > 0 and <= 1"),
+        ({"placement": "thread"}, "placement='thread' must be one of"),
+        ({"double_q": "yes"}, "double_q='yes' must be one of"),
+        ({"model": 3}, "model=3 must be a ModelConfig or a callable"),
+        ({"model": {"hidden": (3,)}}, "ModelConfig has no setting 'hidden'; did you mean 'hiddens'"),
+        ({"model": {"activation": "gelu"}}, "activation='gelu' must be one of"),
+        ({"model": {"hiddens": (0,)}}, r"hiddens=\(0,\) must be whole numbers > 0"),
+        ({"replay_buffer_config": {"size": 3}}, "ReplayBufferConfig has no setting 'size'"),
+        ({"replay_buffer_config": {"capacity": 0}}, "capacity=0 must be a whole number >= 1"),
+        ({"replay_buffer_config": 7}, "replay_buffer_config=7 must be a ReplayBufferConfig or a dict"),
+        ({"evaluation_duration": 30}, "evaluation_duration=30 episodes cannot be shared evenly"),
+        ({"placement": "inline", "num_workers": 2}, "placement='inline' has one worker"),
+        ({"checkpoint_interval": 5}, "set checkpoint_dir too"),
+        ({"dueling": True, "model": lambda *spaces: None}, "dueling=True shapes the built-in network"),
+        ({"seed": -1}, "seed=-1 must be"),
+    ],
+)
+def test_bad_values_are_named(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        DQNConfig(**settings)
+    config = DQNConfig()
+    with pytest.raises(ConfigError, match=message):
+        config.update(settings)
+    assert config == DQNConfig()
+
+
+def test_freeze_and_copy():
+    config = DQNConfig(env_config={"a": 1}).freeze()
+    with pytest.raises(ConfigError, match="frozen"):
+        config.lr = 3
+    with pytest.raises(ConfigError, match="frozen"):
+        config.training(lr=3)
+    other = config.copy()
+    other.lr = 3
+    other.env_config["a"] = 2
+    assert (config.lr, config.env_config) == (DQNConfig().lr, {"a": 1})
+
+
+def test_dict_and_json_round_trip():
+    config = DQNConfig(
+        env="CartPole-v1", lr=[(0, 1e-3), (1, 0)], model=ModelConfig((8, 4), "tanh"), num_envs=3
+    )
+    assert DQNConfig.from_dict(config.to_dict()) == config
+    assert DQNConfig.from_json(config.to_json()) == config
+    assert config.to_dict()["replay_buffer_config"] == {"capacity": config.replay_buffer_config.capacity}
+
+
+def test_json_refuses_objects():
+    with pytest.raises(ConfigError, match="JSON holds an environment by its id"):
+        DQNConfig(env=lambda: None).to_json()
+    with pytest.raises(ConfigError, match="JSON object"):
+        DQNConfig.from_json("[]")

@@ -1,0 +1,184 @@
+"""DQN: targets by hand, one result for all placements, and learning."""
+
+import random
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from reactvec.algorithms import DQNConfig, dqn_targets, train_dqn
+from tests.algorithms.agents import fingerprint, small
+
+
+def test_targets_by_hand():
+    returns, discounts = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 0.9, 0.0])
+    target = torch.tensor([[10.0, 20.0], [5.0, 1.0], [7.0, 8.0]])
+    online = torch.tensor([[3.0, 2.0], [0.0, 1.0], [9.0, 8.0]])
+    np.testing.assert_allclose(dqn_targets(returns, discounts, target, target), [11.0, 6.5, 3.0])
+    np.testing.assert_allclose(dqn_targets(returns, discounts, target, online), [6.0, 2.9, 3.0])
+
+
+@pytest.fixture(scope="module")
+def expected():
+    with small(num_envs=4, placement="inline", native=False, seed=11).build_algo() as algorithm:
+        for _ in range(3):
+            algorithm.train()
+        return fingerprint(algorithm)
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("workers", [None, 1, 2, 4])
+def test_one_result_for_all_workers_and_placements(expected, native, workers):
+    placement = (
+        {"placement": "inline"} if workers is None else {"placement": "threads", "num_workers": workers}
+    )
+    with small(num_envs=4, native=native, seed=11, **placement).build_algo() as algorithm:
+        algorithm.train_steps(1200)  # and not in three iterations
+        assert algorithm.schedule.workers == (workers or 1)
+        assert fingerprint(algorithm) == expected
+
+
+def test_the_seed_matters(expected):
+    with small(num_envs=4, seed=12).build_algo() as algorithm:
+        algorithm.train_steps(1200)
+        assert fingerprint(algorithm) != expected
+
+
+def test_neither_global_generators_nor_evaluation_nor_prediction_disturb_it(expected):
+    with small(num_envs=4, seed=11, evaluation_interval=400).build_algo() as algorithm:
+        for seed in range(3):
+            random.seed(seed)
+            np.random.seed(seed)
+            torch.manual_seed(seed)
+            state = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+            algorithm.train()
+            algorithm.predict(np.zeros(4), explore=True)
+            assert torch.equal(torch.get_rng_state(), state[0])
+            assert np.array_equal(np.random.get_state()[1], state[1])
+            assert random.getstate() == state[2]
+        assert fingerprint(algorithm) == expected
+
+
+def test_the_callers_torch_threads_are_restored(expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with small(num_envs=4, seed=11).build_algo() as algorithm:
+            algorithm.train_steps(1200)
+            algorithm.evaluate()
+            assert torch.get_num_threads() == 2
+            assert fingerprint(algorithm) == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("num_envs", [1, 3, 8, 100])
+def test_gradient_steps_and_syncs_do_not_depend_on_num_envs(num_envs):
+    with small(num_envs=num_envs, train_freq=30).build_algo() as algorithm:
+        algorithm.train_steps(1200)
+        steps = algorithm.progress.steps  # 1200, or the next multiple of num_envs
+        assert steps == -(-1200 // num_envs) * num_envs
+        assert algorithm.learner.gradient_steps == ((steps - 200) // 30 + 1) * 4
+        assert algorithm.learner._syncs == steps // 150
+
+
+def test_iterations_carry_what_num_envs_does_not_divide():
+    with small(num_envs=7, min_sample_timesteps_per_iteration=100).build_algo() as algorithm:
+        steps = [algorithm.train()["num_env_steps_sampled_lifetime"] for _ in range(4)]
+    assert steps == [105, 203, 301, 406]
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+def test_the_policy_acts_on_weights_that_are_late_as_declared(delay):
+    with small(num_envs=8, weights_delay=delay, train_freq=80).build_algo() as algorithm:
+        algorithm.train_steps(200)  # the last of these tags learns
+        weights = algorithm.learner.parameters.numpy().copy()
+        for tag in range(1, delay + 1):
+            assert not np.array_equal(algorithm.policy.parameters.numpy(), weights)
+            algorithm.train_steps(8)
+            assert np.array_equal(algorithm.policy.parameters.numpy(), weights) == (tag == delay)
+
+
+def test_soft_updates():
+    with small(num_envs=10, target_network_update_freq=5, tau=0.5, train_freq=1000).build_algo() as algorithm:
+        learner = algorithm.learner
+        learner.parameters.load(np.ones(learner.parameters.values.numel()))
+        learner.target_parameters.load(np.zeros(learner.parameters.values.numel()))
+        algorithm.train_steps(10)  # two updates in one tag
+        np.testing.assert_allclose(learner.target_parameters.numpy(), 0.75)
+
+
+@pytest.mark.parametrize("settings", [{"dueling": True, "double_q": False}, {"n_step": 1, "grad_clip": None}])
+def test_variants_run(settings):
+    with small(**settings).build_algo() as algorithm:
+        result = algorithm.train_steps(600)["learners"]["default_policy"]
+        assert np.isfinite(result["qf_loss"])
+
+
+def test_the_replay_holds_what_the_environments_did():
+    """Every stored transition is a step of CartPole from its observation with its action."""
+    env = gym.make("CartPole-v1").unwrapped
+    with small(num_envs=3).build_algo() as algorithm:
+        algorithm.train_steps(450)
+        ring = algorithm.replay.ring
+        batch = ring.gather(np.arange(len(ring)), 1, 0.9)
+        ends = 0
+        for obs, action, total, discount, after in zip(*batch, strict=True):
+            env.reset()
+            env.state = obs.astype(np.float64)
+            expected, reward, terminated, *_ = env.step(int(action))
+            np.testing.assert_allclose(after, expected, rtol=1e-4, atol=1e-5)
+            assert (total, discount) == (reward, np.float32(0 if terminated else 0.9))
+            ends += terminated
+        assert ends > 5
+
+
+def test_truncation_bootstraps_from_the_final_observation():
+    with small(env_config={"max_episode_steps": 5}, num_envs=2).build_algo() as algorithm:
+        algorithm.train_steps(100)
+        ring = algorithm.replay.ring
+        assert set(ring.ends[ring.filled - 50 : ring.filled].ravel()) == {0, 2}
+        batch = ring.gather(np.arange(100), 3, 0.5)
+        truncated = ring.ends.reshape(-1)[:100] == 2
+        assert (batch.discounts[truncated] == 0.5).all()
+        first = batch.observations[10:12]  # of the second episode
+        assert not np.array_equal(batch.next_observations[8:10], first)
+
+
+def test_it_learns():
+    result = train_dqn("CartPole-v1", 15_000, seed=1, progress=False, model={"hiddens": (64, 64)})
+    assert result.evaluation["env_runners"]["episode_return_mean"] > 150
+    assert result.history[-1]["num_env_steps_sampled_lifetime"] == 15_000
+
+
+def test_train_dqn_arguments():
+    from reactvec.algorithms import ConfigError
+
+    config = small()
+    result = train_dqn(total_timesteps=300, config=config, seed=4, lr=1e-4, progress=False)
+    assert (result.algorithm.config.seed, result.algorithm.config.lr) == (4, 1e-4)
+    assert config == small()
+    with pytest.raises(ConfigError, match="env is given twice"):
+        train_dqn("CartPole-v1", env="Acrobot-v1")
+    with pytest.raises(ConfigError, match="env is not set"):
+        train_dqn()
+    with pytest.raises(ConfigError, match="did you mean 'lr'"):
+        train_dqn("CartPole-v1", learning_rate=3)
+    with pytest.raises(RuntimeError, match="was stopped"):
+        result.algorithm.train()
+
+
+def test_event_files(tmp_path):
+    train_dqn(config=small(log_dir=str(tmp_path)), progress=False)
+    assert [path.name for path in tmp_path.iterdir() if "tfevents" in path.name]
+
+
+def test_config_is_frozen_once_built():
+    config = small()
+    with config.build_algo() as algorithm:
+        config.lr = 1.0
+        assert isinstance(algorithm.config, DQNConfig)
+        assert algorithm.config.lr != 1.0
+        with pytest.raises(ValueError, match="frozen"):
+            algorithm.config.lr = 1.0
