@@ -1,4 +1,4 @@
-"""`_sync.h` by itself: the native driver, with and without ThreadSanitizer, and the proof that it would notice."""
+"""`_sync.h` by itself: the native driver, with and without ThreadSanitizer; and it would notice mistakes."""
 
 import os
 import shutil
