@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,6 +56,16 @@ def compile(topology: Topology, workers: int = 1) -> Schedule:
     """
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise TopologyError(f"workers={workers!r} must be a whole number >= 1 (the caller is one of them)")
+    collecting = gc.isenabled()
+    gc.disable()  # all that is made here stays; looking through it again and again would be quadratic
+    try:
+        return _compile(topology, workers)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _compile(topology: Topology, workers: int) -> Schedule:
     wiring = wire(topology)
     nodes = _nodes(wiring)
     commands: dict[str, list[int]] = {STARTUP: [], STEP: [], SHUTDOWN: []}

@@ -193,6 +193,9 @@ def _check_duration(who: str, what: str, value: object, least: int) -> Fraction:
     return Fraction(value)
 
 
+_STATE = ("name", "bank", "ports")  # what a Reactor sets on itself
+
+
 class Reactor:
     """State, ports and reactions; with `bank=N` one object that stands for N like reactors, row by row.
 
@@ -205,6 +208,10 @@ class Reactor:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = [name for name, value in vars(cls).items() if isinstance(value, Port) or hasattr(value, "__reaction__")]
+        taken = [name for name in own if hasattr(Reactor, name) or name in _STATE]
+        if taken:
+            raise TopologyError(f"{cls.__name__}.{taken[0]} hides what every reactor has; give it another name")
         members = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
         cls._declared = tuple(value for value in members.values() if isinstance(value, Port))
         cls.reactions = tuple(
