@@ -37,7 +37,7 @@ def _field_type(space: gym.Space[Any]) -> np.dtype[Any] | None:
     if not isinstance(space, spaces.Dict | spaces.Tuple):
         return None
     fields = [_field_type(part) for part in _parts(space)]
-    if None in fields:
+    if any(field is None for field in fields):  # not `None in fields`: NumPy takes None for float64
         return None
     return np.dtype([(f"f{index}", field) for index, field in enumerate(fields)], align=True)
 
