@@ -229,9 +229,7 @@ class Algorithm(ABC, Generic[C]):
         count = min(config.evaluation_num_envs, config.evaluation_duration)
         bank = evaluation_bank(config, count)
         if bank.single_observation_space != self.observation_space:
-            raise ConfigError(
-                f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}"
-            )
+            raise ConfigError(f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}")
         with self._inferring() as inference:
             results = evaluate(
                 bank,
@@ -304,9 +302,7 @@ class Algorithm(ABC, Generic[C]):
             self._load_arrays({name: arrays[name] for name in own})
             self.learner.load_optimizer_state({name: arrays[name] for name in arrays if name not in own})
         except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"this checkpoint is of another network than the config's: {error}"
-            ) from None
+            raise CheckpointError(f"this checkpoint is of another network than the config's: {error}") from None
 
     def save_to_path(self, path: str | os.PathLike[str]) -> str:
         """Write a checkpoint as the folder `path`, whole or not at all; returns the folder's
@@ -333,13 +329,9 @@ class Algorithm(ABC, Generic[C]):
         stored = dict(checkpoint.state["config"])
         for name in ("env", "model"):
             if stored[name] is None and name not in settings:
-                raise CheckpointError(
-                    f"{name} was an object, which checkpoint {path} cannot hold; pass {name}= again"
-                )
+                raise CheckpointError(f"{name} was an object, which checkpoint {path} cannot hold; pass {name}= again")
         if ":" in str(stored["env"]) and "env" not in settings:
-            raise CheckpointError(
-                f"the id {stored['env']!r} would import a module; to allow it, pass it as env="
-            )
+            raise CheckpointError(f"the id {stored['env']!r} would import a module; to allow it, pass it as env=")
         stored.update({name: value for name, value in settings.items() if stored.get(name, 0) is None})
         try:
             config = cls.config_class.from_dict(stored)

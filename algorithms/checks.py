@@ -81,9 +81,7 @@ def ramp(check: Check) -> Check:
 
 def one_of(*choices: object) -> Check:
     """A check for membership, by value and type."""
-    return lambda value: (
-        None if any(value is c or value == c for c in choices) else f"must be one of {choices}"
-    )
+    return lambda value: None if any(value is c or value == c for c in choices) else f"must be one of {choices}"
 
 
 def optional(check: Check) -> Check:

@@ -36,7 +36,7 @@ def _widths(value: Any) -> str | None:
 class ModelConfig(Settings):
     """The shape of the built-in network: fully connected layers over the flattened observation."""
 
-    hiddens: tuple[int, ...] = (256, 256)
+    hiddens: tuple[int, ...] = (128, 128)
     """Width of each hidden layer."""
     activation: Literal["relu", "tanh", "silu"] = "relu"
     """What follows each hidden layer."""
@@ -157,7 +157,7 @@ class AlgorithmConfig(Settings):
     """
     gamma: float = 0.99
     """Discount per step."""
-    train_batch_size: int = 128
+    train_batch_size: int = 64
     """Transitions per gradient step."""
     grad_clip: float | None = 10.0
     """Largest global norm of a gradient; None: no limit."""
@@ -211,9 +211,7 @@ class AlgorithmConfig(Settings):
         "gamma": number(least=0, most=1),
         "train_batch_size": whole(1),
         "grad_clip": optional(number(0)),
-        "model": lambda v: (
-            None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable"
-        ),
+        "model": lambda v: None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable",
         "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu'",
         "learner_threads": whole(1),
         "evaluation_interval": whole(1, none=True),
@@ -265,6 +263,4 @@ class AlgorithmConfig(Settings):
 
     def build_algo(self) -> Algorithm[Any]:
         """Make the algorithm that runs with a frozen copy of these settings."""
-        raise NotImplementedError(
-            f"{type(self).__name__} belongs to no algorithm; build DQNConfig().build_algo()"
-        )
+        raise NotImplementedError(f"{type(self).__name__} belongs to no algorithm; build DQNConfig().build_algo()")

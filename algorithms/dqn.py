@@ -83,6 +83,14 @@ class DQNLearner(Learner):
         self.target_period = Fraction(config.target_network_update_freq, replay.ring.num_envs)
         self._syncs = 0
 
+    @reaction(sources=[env_steps], period="target_period", offset="target_period")
+    def sync_target(self, env_steps: Array) -> None:
+        """Move the target network towards the online one, by `tau` for each update that is due."""
+        due = int(env_steps) // self.target_freq
+        share = 1 - (1 - self.tau) ** (due - self._syncs)
+        self._syncs = due
+        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+
     @reaction(
         triggers=[observations, actions, returns, discounts, next_observations, rounds],
         sources=[env_steps],
@@ -130,14 +138,6 @@ class DQNLearner(Learner):
         self.descend(loss)
         self.log("qf_loss", loss)
 
-    @reaction(sources=[env_steps], period="target_period", offset="target_period")
-    def sync_target(self, env_steps: Array) -> None:
-        """Move the target network towards the online one, by `tau` for each update that is due."""
-        due = int(env_steps) // self.target_freq
-        share = 1 - (1 - self.tau) ** (due - self._syncs)
-        self._syncs = due
-        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
-
 
 class DQN(Algorithm[DQNConfig]):
     """Deep Q-learning with n-step targets, double Q and dueling networks as the config says."""
@@ -147,9 +147,9 @@ class DQN(Algorithm[DQNConfig]):
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
-        module = build_network(
-            config.model, space, self.action_space, dueling=config.dueling, seed=config.seed
-        ).to(config.device)
+        module = build_network(config.model, space, self.action_space, dueling=config.dueling, seed=config.seed).to(
+            config.device
+        )
         acting = copy.deepcopy(module).requires_grad_(False).eval()
         self.replay = topology.add("replay", self._make_replay())
         self.learner = topology.add(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ReplayBufferConfig(Settings):
     """The memory of transitions that minibatches are drawn from, uniformly."""
 
-    capacity: int = 50_000
+    capacity: int = 100_000
     """Transitions it holds; the oldest make room."""
 
     _checks: ClassVar[dict[str, Check]] = {"capacity": whole(1)}
@@ -59,19 +59,19 @@ class DQNConfig(AlgorithmConfig):
     DQNConfig().environment(env="CartPole-v1").training(lr=1e-3)  # the same
     """
 
-    lr: Ramp = ((0.0, 1e-3), (1.0, 0.0))
+    lr: Ramp = ((0.0, 2.3e-3), (1.0, 2.3e-4))
     """Learning rate of Adam: a number, or points (time, value); times up to 1 are fractions of
     `total_timesteps`.
     """
-    epsilon: Ramp = ((0.0, 1.0), (0.2, 0.04))
+    epsilon: Ramp = ((0.0, 1.0), (0.16, 0.04))
     """Share of random actions: a number, or points (time, value); times up to 1 are fractions of
     `total_timesteps`.
     """
     num_steps_sampled_before_learning_starts: int = 1000
-    """Environment steps before the first gradient step."""
-    train_freq: int = 64
-    """Environment steps from one round of learning to the next."""
-    gradient_steps: int = 32
+    """Environment steps before the first round of learning."""
+    train_freq: int = 256
+    """Environment steps from one round of learning to the next; rounds are at its multiples."""
+    gradient_steps: int = 64
     """Gradient steps per round of learning."""
     replay_buffer_config: ReplayBufferConfig = field(default_factory=ReplayBufferConfig)
     """The replay buffer: a ReplayBufferConfig or a dict of its settings."""
@@ -83,8 +83,8 @@ class DQNConfig(AlgorithmConfig):
     """
     dueling: bool = False
     """Whether the built-in network splits value and advantage (Wang et al. 2016)."""
-    target_network_update_freq: int = 500
-    """Environment steps from one update of the target network to the next."""
+    target_network_update_freq: int = 256
+    """Environment steps from one update of the target network to the next, before a round of learning."""
     tau: float = 1.0
     """Share of the online weights in an update of the target network; 1 copies them."""
     adam_epsilon: float = 1e-8
@@ -122,9 +122,7 @@ class DQNConfig(AlgorithmConfig):
                 f"replay_buffer_config={self.replay_buffer_config!r} must be a ReplayBufferConfig or a dict"
             )
         if self.dueling and not isinstance(self.model, ModelConfig):
-            raise ConfigError(
-                "dueling=True shapes the built-in network; with a model of your own, build it in there"
-            )
+            raise ConfigError("dueling=True shapes the built-in network; with a model of your own, build it in there")
 
     def env_runners(self, **settings: Unpack[DQNEnvRunnerSettings]) -> Self:
         """Set how experience is gathered."""

@@ -31,9 +31,7 @@ def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | N
     none.
     """
     if source is None:
-        raise ConfigError(
-            "env is not set: give an id ('CartPole-v1'), a callable, callables, or a vector env"
-        )
+        raise ConfigError("env is not set: give an id ('CartPole-v1'), a callable, callables, or a vector env")
     if isinstance(source, VectorEnv):
         return _makers_of(source, count)
     if isinstance(source, str):
@@ -45,9 +43,7 @@ def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | N
     if count is not None and count != len(source):
         raise ConfigError(f"num_envs={count}, but env brings {len(source)} callables; leave num_envs out")
     if env_config:
-        raise ConfigError(
-            "env_config is for an id or one callable; bind it into each of the callables of env"
-        )
+        raise ConfigError("env_config is for an id or one callable; bind it into each of the callables of env")
     return list(cast("Sequence[EnvFn]", source))
 
 

@@ -87,6 +87,5 @@ class Learner(Reactor):
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise ValueError("the optimizer's state does not fit the model")
         self.optimizer.state[trainable] = {
-            name: torch.from_numpy(np.array(array, np.float32)).to(trainable.device)
-            for name, array in arrays.items()
+            name: torch.from_numpy(np.array(array, np.float32)).to(trainable.device) for name, array in arrays.items()
         }

@@ -35,9 +35,7 @@ def features(space: Space) -> int:
         return int(space.nvec.sum())
     if isinstance(space, spaces.Box | spaces.MultiBinary):
         return math.prod(space.shape)
-    raise ConfigError(
-        f"the built-in network cannot read {space}; pass model=, a callable that makes one that can"
-    )
+    raise ConfigError(f"the built-in network cannot read {space}; pass model=, a callable that makes one that can")
 
 
 def encode(space: Space, observation: Tensors) -> Tensor:
@@ -54,9 +52,7 @@ def encode(space: Space, observation: Tensors) -> Tensor:
     if isinstance(space, spaces.MultiDiscrete):
         sizes, starts = space.nvec.reshape(-1).tolist(), np.broadcast_to(space.start, space.shape).reshape(-1)
         columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)
-        return torch.cat(
-            [nn.functional.one_hot(column - start, n).float() for column, n, start in columns], 1
-        )
+        return torch.cat([nn.functional.one_hot(column - start, n).float() for column, n, start in columns], 1)
     return flat.float() / 255 if flat.dtype == torch.uint8 else flat.float()
 
 

@@ -41,13 +41,9 @@ class TransitionRing:
     place.
     """
 
-    def __init__(
-        self, capacity: int, num_envs: int, obs_shape: tuple[int, ...], obs_dtype: npt.DTypeLike
-    ) -> None:
+    def __init__(self, capacity: int, num_envs: int, obs_shape: tuple[int, ...], obs_dtype: npt.DTypeLike) -> None:
         if capacity < num_envs:
-            raise ValueError(
-                f"capacity={capacity} is less than one step of {num_envs} environments; raise it"
-            )
+            raise ValueError(f"capacity={capacity} is less than one step of {num_envs} environments; raise it")
         self.slots, self.num_envs = capacity // num_envs, num_envs
         shape = (self.slots, num_envs)
         self.observations = np.zeros((*shape, *obs_shape), obs_dtype)
@@ -163,7 +159,7 @@ class ReplayBuffer(Reactor):
         )
         self.ring, self.first_action = ring, first_action
         self.train_period = Fraction(train_freq, n)
-        self.learning_starts = Fraction(max(learning_starts, 1), n)
+        self.learning_starts = Fraction(max(-(-learning_starts // train_freq), 1) * train_freq, n)
         self.batches, self.batch_size, self.n_step, self.gamma = batches, batch_size, n_step, gamma
         self.draws = Draws(seed, "minibatch")
         self.steps = 0  # of all environments, since this reactor runs

@@ -62,9 +62,7 @@ def run(algorithm: DQN, total_timesteps: int, *, progress: bool) -> TrainResult:
     done = algorithm.progress.steps
     with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
         while done < total_timesteps:
-            outcome = algorithm.train_steps(
-                min(config.min_sample_timesteps_per_iteration, total_timesteps - done)
-            )
+            outcome = algorithm.train_steps(min(config.min_sample_timesteps_per_iteration, total_timesteps - done))
             result.history.append(outcome)
             log.write(outcome)
             now = algorithm.progress.steps

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from reactvec.algorithms import DQN, CheckpointError
+from reactvec.algorithms import DQN, CheckpointError, ModelConfig
 from reactvec.algorithms.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tests.algorithms.agents import small
 
@@ -110,8 +110,7 @@ def test_an_algorithm_comes_back(tmp_path):
             assert result["num_env_steps_sampled_lifetime"] == 1200
             assert result["training_iteration"] == 3
             assert (
-                result["learners"]["default_policy"]["num_gradient_steps_lifetime"]
-                > algorithm.progress.gradient_steps
+                result["learners"]["default_policy"]["num_gradient_steps_lifetime"] > algorithm.progress.gradient_steps
             )
             np.testing.assert_array_equal(other.policy.parameters.numpy(), other.learner.parameters.numpy())
 
@@ -136,8 +135,8 @@ def test_settings_override_those_of_the_checkpoint(tmp_path):
     with DQN.from_checkpoint(path, num_envs=2, native=False) as other:
         assert other.num_envs == 2
     with pytest.raises(CheckpointError, match="another network"):
-        DQN.from_checkpoint(path, model={"hiddens": (7,)})
-    with pytest.raises(CheckpointError, match="checkpoint of DQN on Box.* not of DQN on Box"):
+        DQN.from_checkpoint(path, model=ModelConfig((7,)))
+    with pytest.raises(CheckpointError, match=r"checkpoint of DQN on Box.* not of DQN on Box"):
         DQN.from_checkpoint(path, env="Acrobot-v1")
 
 

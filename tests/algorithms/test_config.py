@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import inspect
+from typing import Any
 
 import pytest
 
@@ -40,9 +41,9 @@ def annotations(cls):
 
 
 def test_the_groups_type_every_field_once():
-    """The TypedDicts that type checkers see are the fields of the dataclass, name by name and type by type."""
+    """The TypedDicts that type checkers see are the fields of the dataclass, by name and type."""
     fields = {field.name: field.type for field in dataclasses.fields(DQNConfig)}
-    grouped = {}
+    grouped: dict[str, Any] = {}
     for group, settings in DQNConfig._groups.items():
         hints = annotations(settings)
         assert not grouped.keys() & hints.keys(), group
@@ -55,10 +56,11 @@ def test_the_groups_type_every_field_once():
 
 def test_every_field_has_a_docstring():
     for cls in (DQNConfig, AlgorithmConfig, ModelConfig, ReplayBufferConfig):
-        body = ast.parse(inspect.getsource(cls)).body[0].body
+        tree: Any = ast.parse(inspect.getsource(cls))
+        body = tree.body[0].body
         for field, after in zip(body, [*body[1:], None], strict=True):
-            if isinstance(field, ast.AnnAssign) and not field.target.id.startswith("_"):
-                assert isinstance(after, ast.Expr), f"{cls.__name__}.{field.target.id}"
+            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.target).startswith("_"):
+                assert isinstance(after, ast.Expr), f"{cls.__name__}.{ast.unparse(field.target)}"
 
 
 @pytest.mark.parametrize(
@@ -66,17 +68,18 @@ def test_every_field_has_a_docstring():
     [("learning_rate", "lr"), ("gama", "gamma"), ("nstep", "n_step"), ("batch_size", "train_batch_size")],
 )
 def test_misspelt_settings_get_a_suggestion(name, suggestion):
+    arguments: Any = {name: 1}
     with pytest.raises(UnknownSetting, match=f"no setting '{name}'; did you mean '{suggestion}'"):
-        DQNConfig(**{name: 1})
+        DQNConfig(**arguments)
     with pytest.raises(TypeError, match=suggestion):
-        DQNConfig().training(**{name: 1})
+        DQNConfig().training(**arguments)
     with pytest.raises(UnknownSetting, match=suggestion):
         setattr(DQNConfig(), name, 1)
 
 
 def test_a_setting_of_another_group_is_sent_there():
     with pytest.raises(ConfigError, match=r"num_envs is a setting of env_runners\(\), not of training\(\)"):
-        DQNConfig().training(num_envs=4)
+        DQNConfig().training(num_envs=4)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
@@ -130,9 +133,7 @@ def test_freeze_and_copy():
 
 
 def test_dict_and_json_round_trip():
-    config = DQNConfig(
-        env="CartPole-v1", lr=[(0, 1e-3), (1, 0)], model=ModelConfig((8, 4), "tanh"), num_envs=3
-    )
+    config = DQNConfig(env="CartPole-v1", lr=((0, 1e-3), (1, 0)), model=ModelConfig((8, 4), "tanh"), num_envs=3)
     assert DQNConfig.from_dict(config.to_dict()) == config
     assert DQNConfig.from_json(config.to_json()) == config
     assert config.to_dict()["replay_buffer_config"] == {"capacity": config.replay_buffer_config.capacity}

@@ -1,13 +1,14 @@
 """DQN: targets by hand, one result for all placements, and learning."""
 
 import random
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from reactvec.algorithms import DQNConfig, dqn_targets, train_dqn
+from reactvec.algorithms import ConfigError, DQNConfig, dqn_targets, train_dqn
 from tests.algorithms.agents import fingerprint, small
 
 
@@ -30,9 +31,7 @@ def expected():
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("workers", [None, 1, 2, 4])
 def test_one_result_for_all_workers_and_placements(expected, native, workers):
-    placement = (
-        {"placement": "inline"} if workers is None else {"placement": "threads", "num_workers": workers}
-    )
+    placement = {"placement": "inline"} if workers is None else {"placement": "threads", "num_workers": workers}
     with small(num_envs=4, native=native, seed=11, **placement).build_algo() as algorithm:
         algorithm.train_steps(1200)  # and not in three iterations
         assert algorithm.schedule.workers == (workers or 1)
@@ -51,11 +50,11 @@ def test_neither_global_generators_nor_evaluation_nor_prediction_disturb_it(expe
             random.seed(seed)
             np.random.seed(seed)
             torch.manual_seed(seed)
-            state = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+            state: Any = torch.get_rng_state(), np.random.get_state(), random.getstate()
             algorithm.train()
             algorithm.predict(np.zeros(4), explore=True)
             assert torch.equal(torch.get_rng_state(), state[0])
-            assert np.array_equal(np.random.get_state()[1], state[1])
+            np.testing.assert_equal(np.random.get_state(), state[1])
             assert random.getstate() == state[2]
         assert fingerprint(algorithm) == expected
 
@@ -92,7 +91,7 @@ def test_iterations_carry_what_num_envs_does_not_divide():
 @pytest.mark.parametrize("delay", [1, 3])
 def test_the_policy_acts_on_weights_that_are_late_as_declared(delay):
     with small(num_envs=8, weights_delay=delay, train_freq=80).build_algo() as algorithm:
-        algorithm.train_steps(200)  # the last of these tags learns
+        algorithm.train_steps(240)  # the last of these tags learns
         weights = algorithm.learner.parameters.numpy().copy()
         for tag in range(1, delay + 1):
             assert not np.array_equal(algorithm.policy.parameters.numpy(), weights)
@@ -118,7 +117,7 @@ def test_variants_run(settings):
 
 def test_the_replay_holds_what_the_environments_did():
     """Every stored transition is a step of CartPole from its observation with its action."""
-    env = gym.make("CartPole-v1").unwrapped
+    env: Any = gym.make("CartPole-v1").unwrapped
     with small(num_envs=3).build_algo() as algorithm:
         algorithm.train_steps(450)
         ring = algorithm.replay.ring
@@ -147,14 +146,13 @@ def test_truncation_bootstraps_from_the_final_observation():
 
 
 def test_it_learns():
-    result = train_dqn("CartPole-v1", 15_000, seed=1, progress=False, model={"hiddens": (64, 64)})
+    result = train_dqn("CartPole-v1", 20_000, seed=1, progress=False)
+    assert result.evaluation is not None
     assert result.evaluation["env_runners"]["episode_return_mean"] > 150
-    assert result.history[-1]["num_env_steps_sampled_lifetime"] == 15_000
+    assert result.history[-1]["num_env_steps_sampled_lifetime"] == 20_000
 
 
 def test_train_dqn_arguments():
-    from reactvec.algorithms import ConfigError
-
     config = small()
     result = train_dqn(total_timesteps=300, config=config, seed=4, lr=1e-4, progress=False)
     assert (result.algorithm.config.seed, result.algorithm.config.lr) == (4, 1e-4)
@@ -164,7 +162,7 @@ def test_train_dqn_arguments():
     with pytest.raises(ConfigError, match="env is not set"):
         train_dqn()
     with pytest.raises(ConfigError, match="did you mean 'lr'"):
-        train_dqn("CartPole-v1", learning_rate=3)
+        train_dqn("CartPole-v1", learning_rate=3)  # type: ignore[call-arg]
     with pytest.raises(RuntimeError, match="was stopped"):
         result.algorithm.train()
 

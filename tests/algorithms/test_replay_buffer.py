@@ -38,8 +38,7 @@ def test_every_transition_agrees_with_the_naive_buffer(num_envs, slots, steps, n
     ring, history = TransitionRing(capacity, num_envs, (2,), np.float32), []
     for step in range(steps):
         transition = {
-            "obs": np.full((num_envs, 2), step, np.float32)
-            + np.arange(num_envs, dtype=np.float32)[:, None] / 8,
+            "obs": np.full((num_envs, 2), step, np.float32) + np.arange(num_envs, dtype=np.float32)[:, None] / 8,
             "actions": rng.integers(0, 3, num_envs),
             "reward": rng.integers(-4, 5, num_envs).astype(np.float64),
             "terminated": rng.random(num_envs) < end_rate,

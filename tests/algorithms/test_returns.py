@@ -7,9 +7,9 @@ from reactvec.algorithms import n_step_windows
 
 def windows(rewards, terminated=None, truncated=None, limit=None, gamma=0.5):
     n = len(rewards)
-    flags = [np.array(f if f is not None else [0] * n, bool)[:, None] for f in (terminated, truncated)]
+    died, cut = (np.array(f if f is not None else [0] * n, bool)[:, None] for f in (terminated, truncated))
     limits = np.array([n if limit is None else limit])
-    result = n_step_windows(np.array(rewards, np.float64)[:, None], *flags, limits, gamma)
+    result = n_step_windows(np.array(rewards, np.float64)[:, None], died, cut, limits, gamma)
     return result.returns[0], result.discounts[0], result.lengths[0]
 
 
