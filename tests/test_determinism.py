@@ -46,7 +46,7 @@ def committed(values: Any, flags: Any) -> tuple[list[bool], list[Any]]:
 
 
 def run_reference(program: Program, actions: list[Action]) -> list[Any]:
-    """What is committed when looked at, and the states at the end. Inputs that can be absent become checked."""
+    """What is committed when looked at, and states at the end; inputs that can be absent become checked."""
     while True:
         topology = build(program, native=False)
         try:

@@ -1,4 +1,4 @@
-"""Whatever the workers' speeds, the programs order each write before its reads, and those before the next write."""
+"""At any speed of the workers, a write comes before its reads, and those before the next write to the slot."""
 
 from __future__ import annotations
 
