@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from reactvec.compiler import ALIGNMENT
-from reactvec.schedule import Schedule, Slab
+from reactvec.schedule import Access, Schedule, Slab
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
 
 
 class Arena:
@@ -21,12 +24,19 @@ class Arena:
         block = np.zeros(schedule.arena_bytes + ALIGNMENT, np.uint8)
         start = -block.ctypes.data % ALIGNMENT
         self._memory = block[start : start + schedule.arena_bytes]
-        self.values: list[npt.NDArray[Any]] = [self._map(slab) for slab in schedule.slabs]
-        self.flags: list[npt.NDArray[np.bool_] | None] = [self._map_flags(slab) for slab in schedule.slabs]
+        self.values: list[Array] = [self._map(slab) for slab in schedule.slabs]
+        self.flags: list[Flags | None] = [self._map_flags(slab) for slab in schedule.slabs]
         for index, value in schedule.initial.items():
             self._fill(self.values[index], value)
 
-    def _map(self, slab: Slab) -> npt.NDArray[Any]:
+    def at(self, access: Access, tag: int) -> Array:
+        """The slab (or its flags) that an access means at a tag, from row 0: `[rows, *shape]`, or `[rows]`."""
+        slabs = self.flags[access.slab] if access.flags else self.values[access.slab]
+        assert slabs is not None
+        slab: Array = slabs[(tag - access.delay) % len(slabs)]
+        return slab
+
+    def _map(self, slab: Slab) -> Array:
         shape = (slab.slots, slab.rows, *slab.shape)
         if slab.offset < 0:
             return np.full(shape, None, object) if slab.dtype == object else np.zeros(shape, slab.dtype)
@@ -35,7 +45,7 @@ class Arena:
         row = np.ndarray(shape[1:], slab.dtype, self._memory, slab.offset)
         return np.ndarray(shape, slab.dtype, self._memory, slab.offset, (slab.stride, *row.strides))
 
-    def _map_flags(self, slab: Slab) -> npt.NDArray[np.bool_] | None:
+    def _map_flags(self, slab: Slab) -> Flags | None:
         if slab.flags < 0:
             return None
         flags = np.ndarray((slab.slots, slab.rows), np.bool_, self._memory, slab.flags)
@@ -43,7 +53,7 @@ class Arena:
         return flags
 
     @staticmethod
-    def _fill(values: npt.NDArray[Any], value: Any) -> None:
+    def _fill(values: Array, value: Any) -> None:
         if values.dtype == object:
             values.fill(value)
         else:

@@ -1,10 +1,10 @@
 """Topology -> precedence graph -> levels -> partition -> Schedule: pure functions; every error is raised here.
 
-    wire        check ports and connections, find the slab of each port            wiring.py
-    levels      order the reactions of one tag (acyclic precedence graph, Kahn)    here
-    presence    find the ports that can be absent, and the reactions they guard    presence.py
-    place       give each slab its slots and its place in the arena                here
-    partition   spread banks over workers, put in sync points                      partition.py
+wire        check ports and connections, find the slab of each port            wiring.py
+levels      order the reactions of one tag (acyclic precedence graph, Kahn)    here
+presence    find the ports that can be absent, and the reactions they guard    presence.py
+place       give each slab its slots and its place in the arena                here
+partition   spread banks over workers, put in sync points                      partition.py
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from reactvec.partition import partition
 from reactvec.presence import find_absent
@@ -41,7 +42,7 @@ class Node:
     reactor: Reactor
     entry: Reaction
     accesses: tuple[Access, ...]
-    before: list[int] = field(default_factory=list)  # nodes of the same command that must have run in the same tag
+    before: list[int] = field(default_factory=list)  # nodes that must have run before, in the same tag
     level: int = 0
 
     def __str__(self) -> str:
@@ -153,13 +154,15 @@ def _describe_loop(nodes: list[Node], stuck: set[int]) -> str:
     while path.count(path[-1]) < 2:
         path.append(next(before for before in nodes[path[-1]].before if before in stuck))
     loop = path[path.index(path[-1]) :][::-1]
-    steps = [_link(nodes[one], nodes[other]) for one, other in zip(loop, loop[1:], strict=False)]
+    steps = [_link(nodes[one], nodes[other]) for one, other in pairwise(loop)]
     return f"cycle: {', '.join(steps)}; break it with delay=1 on one of these connections"
 
 
 def _link(one: Node, other: Node) -> str:
     """How `one` precedes `other`: by the ports of a connection, or by their order in one reactor."""
-    written = {access.slab: use for access, use in zip(one.accesses, one.entry.uses, strict=True) if access.role == "effect"}
+    written = {
+        access.slab: use for access, use in zip(one.accesses, one.entry.uses, strict=True) if access.role == "effect"
+    }
     for access, use in zip(other.accesses, other.entry.uses, strict=True):
         if access.role != "effect" and access.delay == 0 and access.slab in written:
             return f"{_port(one, written[access.slab])} -> {_port(other, use)} ({one} before {other})"

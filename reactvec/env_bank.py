@@ -56,7 +56,8 @@ class EnvBank(Reactor):
         self.how = "Python"
         self._ended = [False] * len(env_fns)
         self._write = row_writer(self.single_observation_space)
-        self._plain_dtype = None if isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple) else self.obs.dtype
+        nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
+        self._plain_dtype = None if nested else self.obs.dtype
 
     @reaction(on="startup")
     def build(self, rows: range) -> None:
@@ -107,7 +108,7 @@ class EnvBank(Reactor):
                 if ended[i]:
                     observation, value, terminal, cut, info = self._begin_episode(i)
                 else:
-                    observation, value, terminal, cut, info = env.step(actions[k])  # type: ignore[union-attr]
+                    observation, value, terminal, cut, info = env.step(actions[k])  # type: ignore[union-attr,assignment]
                     if terminal or cut:
                         observation, info = self._end_episode(i, k, observation, info, final_obs, infos)
                 if info:
@@ -188,7 +189,7 @@ class NativeEnvBank(EnvBank):
         effects=[EnvBank.obs, EnvBank.reward, EnvBank.terminated, EnvBank.truncated, EnvBank.final_obs],
         native=True,
     )
-    def step(self) -> Any:
+    def step(self) -> Any:  # type: ignore[override]
         """The kernel that steps a range of rows."""
         return self.native.step
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -14,27 +13,11 @@ import numpy.typing as npt
 
 from reactvec._sched import Engine
 from reactvec.arena import Arena
+from reactvec.binding import bind, view
 from reactvec.placement import usable_cores
-from reactvec.schedule import Access, Op, Schedule, ScheduledReaction
+from reactvec.schedule import Op, Schedule, ScheduledReaction
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology
 from reactvec.workers import WorkerThreads
-
-
-@dataclass
-class Binding:
-    """What an EXEC instruction runs in this process, and on what; see `_sched.pyi`."""
-
-    name: str
-    kernel: Any
-    callable: Callable[..., object] | None
-    arguments: list[tuple[Any, ...]]
-    row_arguments: list[tuple[Any, ...]]
-    addresses: npt.NDArray[np.uintp]
-    lengths: npt.NDArray[np.int64]
-    ports: int
-    guards: int
-    bank: bool
-    memory: Arena
 
 
 class ClosedExecutionError(RuntimeError):
@@ -76,7 +59,8 @@ class Execution:
 
     def begin(self) -> None:
         """Start one tag of the step reactions: the other workers begin at once; `finish` must follow."""
-        self._engine.begin(self._commands[STEP], 1)
+        if self._engine.begin(self._commands[STEP], 1):
+            self._raise()
 
     def finish(self) -> None:
         """Run the caller's part of the tag that `begin` started, and wait for the others."""
@@ -134,7 +118,9 @@ class Execution:
     def __enter__(self) -> Execution:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _run(self, name: str, prepare: Callable[[], None] | None = None) -> None:
@@ -162,7 +148,7 @@ class Execution:
     def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
         reactor = self.topology.reactors[reaction.reactor]
         entry = next(entry for entry in reactor.reactions if entry.name == reaction.name)
-        ports = [self._view(access, reaction, (0, reactor.rows), tag) for access in reaction.accesses]
+        ports = [view(self._arena, access, reaction, slice(0, reactor.rows), tag) for access in reaction.accesses]
         return reactor.fault(entry, code, ports)
 
     def _index(self, port: Port) -> int:
@@ -175,7 +161,7 @@ class Execution:
         return port.reactor is not None and port.reactor.bank is not None
 
     def _committed(self, port: Port, slot: int) -> npt.NDArray[Any]:
-        values = self._arena.values[self._index(port)][slot]
+        values: npt.NDArray[Any] = self._arena.values[self._index(port)][slot]
         return values if self._bank(port) else values[0, ...]
 
     def _carry(self) -> None:
@@ -185,88 +171,20 @@ class Execution:
             if flags is not None:
                 flags[self.tag % slab.slots] = flags[(self.tag - 1) % slab.slots]
 
+    def _method(self, index: int) -> Callable[..., Any]:
+        reaction = self.schedule.reactions[index]
+        method: Callable[..., Any] = getattr(self.topology.reactors[reaction.reactor], reaction.name)
+        return method
+
     def _load(self) -> None:
         for name, program in self.schedule.programs.items():
             for worker, code in enumerate(program.code):
                 bindings = [
-                    self._bind(self.schedule.reactions[operands[0]], operands[1], operands[2])
-                    for op, operands in self.schedule.instructions(name, worker)
+                    bind(self._arena, self.schedule.reactions[index], self._method(index), lo, hi)
+                    for op, (index, lo, hi, *_) in self.schedule.instructions(name, worker)
                     if op is Op.EXEC
                 ]
                 self._engine.load(self._commands[name], worker, code, bindings, program.publishes)
-
-    def _bind(self, reaction: ScheduledReaction, lo: int, hi: int) -> Binding:
-        method = getattr(self.topology.reactors[reaction.reactor], reaction.name)
-        effects = [access for access in reaction.accesses if access.role == "effect" and not access.flags]
-        flagged = [access.slab for access in effects if self._arena.flags[access.slab] is not None]
-        slots = max((self.schedule.slabs[access.slab].slots for access in reaction.accesses), default=1)
-        guards = [(slab, delay) for slab, delay in reaction.guards]
-        rows, lengths = [], []
-        for tag in range(slots):
-            guard_flags = [self._flags(slab, delay, reaction, (lo, hi), tag) for slab, delay in guards]
-            effect_flags = [self._flags(slab, 0, reaction, (lo, hi), tag) for slab in flagged]
-            ports = [self._base(access, tag) for access in reaction.accesses]
-            rows.append([array.ctypes.data for array in (*ports, *guard_flags, *effect_flags)])
-            lengths = [array.size for array in (*guard_flags, *effect_flags)]
-        return Binding(
-            name=str(reaction),
-            kernel=method() if reaction.native else None,
-            callable=None if reaction.native else method,
-            arguments=[] if reaction.native else [self._arguments(reaction, lo, hi, tag) for tag in range(slots)],
-            row_arguments=[
-                self._arguments(reaction, row, row + 1, tag)
-                for tag in range(slots)
-                for row in range(lo, hi)
-                if guards and reaction.bank is not None and not reaction.native
-            ],
-            addresses=np.array(rows, np.uintp).reshape(slots, -1),
-            lengths=np.array(lengths, np.int64),
-            ports=len(reaction.accesses),
-            guards=len(guards),
-            bank=reaction.bank is not None,
-            memory=self._arena,
-        )
-
-    def _arguments(self, reaction: ScheduledReaction, lo: int, hi: int, tag: int) -> tuple[Any, ...]:
-        views = [self._view(access, reaction, (lo, hi), tag) for access in reaction.accesses]
-        return tuple(views) if reaction.bank is None else (range(lo, hi), *views)
-
-    def _base(self, access: Access, tag: int) -> npt.NDArray[Any]:
-        """The slab (or its flags) that an access means at a tag, from row 0."""
-        slot = (tag - access.delay) % self.schedule.slabs[access.slab].slots
-        flags = self._arena.flags[access.slab]
-        if access.flags:
-            assert flags is not None
-            return flags[slot]
-        return self._arena.values[access.slab][slot]
-
-    def _view(
-        self, access: Access, reaction: ScheduledReaction, rows: tuple[int, int], tag: int
-    ) -> npt.NDArray[Any]:
-        """What the body of a reaction gets for an access: its own rows, all rows, or the one row there is."""
-        base = self._base(access, tag)
-        many = reaction.bank is not None
-        if access.flags:
-            own = many and access.rows == "own" and base.shape[0] == reaction.bank
-            view = base[slice(*rows)] if own else base if access.row_shape is not None and not many else base[0, ...]
-        elif access.row_shape is None:
-            view = base[0, ...]
-        elif access.rows == "own":
-            view = base.reshape(reaction.bank or 1, *access.row_shape)[slice(*rows)]
-        else:
-            view = base[...]
-        if access.role != "effect":
-            view.flags.writeable = False
-        return view
-
-    def _flags(
-        self, slab: int, delay: int, reaction: ScheduledReaction, rows: tuple[int, int], tag: int
-    ) -> npt.NDArray[np.bool_]:
-        """The presence flags that a range of a reaction depends on, or sets."""
-        flags = self._arena.flags[slab]
-        assert flags is not None
-        row = flags[(tag - delay) % flags.shape[0]]
-        return row[slice(*rows)] if reaction.bank is not None and row.shape[0] == reaction.bank else row
 
 
 def _note(error: BaseException, reaction: ScheduledReaction, lo: int, hi: int, tag: int) -> None:

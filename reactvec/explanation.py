@@ -12,8 +12,8 @@ def explain(schedule: Schedule, command: str | None = None) -> str:
     """What each worker does in a tag of one command, or of all that do something."""
     workers = "1 worker (the caller)" if schedule.workers == 1 else f"{schedule.workers} workers (0 is the caller)"
     lines = [
-        f"{len(schedule.reactions)} reactions, {len(schedule.slabs)} slabs in an arena of {schedule.arena_bytes:,} bytes, "
-        f"{workers}"
+        f"{len(schedule.reactions)} reactions, {len(schedule.slabs)} slabs "
+        f"in an arena of {schedule.arena_bytes:,} bytes, {workers}"
     ]
     names = [command] if command else [name for name in schedule.programs if _members(schedule, name)]
     for name in names:

@@ -178,7 +178,11 @@ def _number_publishes(plan: _Plan, awaits: Awaits, workers: int) -> tuple[dict[t
 
 
 def _assemble(
-    worker: int, plan: _Plan, awaits: Awaits, numbers: dict[tuple[int, int], int], reactions: Sequence[ScheduledReaction]
+    worker: int,
+    plan: _Plan,
+    awaits: Awaits,
+    numbers: dict[tuple[int, int], int],
+    reactions: Sequence[ScheduledReaction],
 ) -> npt.NDArray[np.int64]:
     rows: list[tuple[int, ...]] = []
     for position, (index, lo, hi) in enumerate(plan.items[worker]):

@@ -42,7 +42,7 @@ def _field_type(space: gym.Space[Any]) -> np.dtype[Any] | None:
     return np.dtype([(f"f{index}", field) for index, field in enumerate(fields)], align=True)
 
 
-def _parts(space: spaces.Dict | spaces.Tuple) -> list[gym.Space[Any]]:
+def _parts(space: spaces.Dict | spaces.Tuple[Any]) -> list[gym.Space[Any]]:
     return list(space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces)
 
 

@@ -20,15 +20,18 @@ def find_absent(
     """The slabs that need presence flags, and per reaction (index of node) the triggers that guard it.
 
     A slab can be absent when its writer does not run at every tag, when a reaction handles its flags, or when a
-    reader is delayed past what is known before the first tag. A reaction is guarded when all its triggers can be absent.
+    reader is delayed past what is known before the first tag. A reaction is guarded when all its triggers can be
+    absent.
     """
-    absent = {
-        wiring.owners[port] for port, delay in wiring.late.items() if delay > started(wiring, port)
-    } | {access.slab for node in nodes for access in node.accesses if access.flags}
+    absent = {wiring.owners[port] for port, delay in wiring.late.items() if delay > started(wiring, port)} | {
+        access.slab for node in nodes for access in node.accesses if access.flags
+    }
     _check_timings(nodes)
     steps = commands[STEP]
     sporadic = {index for index in steps if nodes[index].reactor.timing(nodes[index].entry) != Timing()}
-    while True:  # ends: each round adds a slab; rounds follow the levels, so only loops through delays need more than two
+    while (
+        True
+    ):  # ends: each round adds a slab; rounds follow the levels, so only loops through delays need more than two
         known = len(absent)
         for index in steps:
             triggers = _triggers(nodes[index])
@@ -38,7 +41,9 @@ def find_absent(
             break
     guards = {index: _triggers(nodes[index]) for index in steps}
     return absent, {
-        index: triggers for index, triggers in guards.items() if triggers and all(slab in absent for slab, _ in triggers)
+        index: triggers
+        for index, triggers in guards.items()
+        if triggers and all(slab in absent for slab, _ in triggers)
     }
 
 

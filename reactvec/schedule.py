@@ -79,6 +79,11 @@ class ScheduledReaction:
     accesses: tuple[Access, ...]
     guards: tuple[tuple[int, int], ...]  # (slab, delay) of its triggers, where all of them can be absent
 
+    @property
+    def effects(self) -> tuple[Access, ...]:
+        """Its accesses that write values."""
+        return tuple(access for access in self.accesses if access.role == "effect" and not access.flags)
+
     def __str__(self) -> str:
         return f"{self.reactor}.{self.name}"
 

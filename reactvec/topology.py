@@ -146,6 +146,7 @@ class Reaction:
 
     @property
     def uses(self) -> tuple[PortUse, ...]:
+        """All of them, in the order in which the body gets them."""
         return self.triggers + self.sources + self.effects
 
 
@@ -168,9 +169,9 @@ def reaction(
     those rows. An input that gathers a bank, or is broadcast to one, comes whole. Inputs are read-only.
 
     `on` names the command that runs it: "step" (each tag of `advance`), "startup" and "shutdown" (once), or a name
-    of your own (`Execution.command`). `period` and `offset` are in tags: an int, a Fraction, or the name of an attribute
-    of the reactor that holds one. A `native` method is called once per process, when a schedule is bound, and returns
-    the kernel (a capsule, see `_kernel.pxd`) that runs in its place.
+    of your own (`Execution.command`). `period` and `offset` are in tags: an int, a Fraction, or the name of an
+    attribute of the reactor that holds one. A `native` method is called once per process, when a schedule is bound, and
+    returns the kernel (a capsule, see `_kernel.pxd`) that runs in its place.
     """
     for what, value, least in (("period", period, 1), ("offset", offset, 0)):
         if not isinstance(value, str):
@@ -214,9 +215,7 @@ class Reactor:
             raise TopologyError(f"{cls.__name__}.{taken[0]} hides what every reactor has; give it another name")
         members = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
         cls._declared = tuple(value for value in members.values() if isinstance(value, Port))
-        cls.reactions = tuple(
-            value.__reaction__ for value in members.values() if hasattr(value, "__reaction__")
-        )
+        cls.reactions = tuple(value.__reaction__ for value in members.values() if hasattr(value, "__reaction__"))
 
     def __init__(self, *, bank: int | None = None, **port_types: PortType) -> None:
         if bank is not None and (not isinstance(bank, int) or isinstance(bank, bool) or bank < 1):
@@ -250,8 +249,8 @@ class Reactor:
             values.append(_check_duration(who, what, resolved, least))
         if math.lcm(*(value.denominator for value in values)) > FINEST or max(values) > LONGEST:
             raise TopologyError(
-                f"{who}: period={values[0]}, offset={values[1]}: tags are counted in parts of 1/{FINEST:,} at the finest, "
-                f"and up to {LONGEST:,}; use Fraction.limit_denominator"
+                f"{who}: period={values[0]}, offset={values[1]}: tags are counted in parts of 1/{FINEST:,} at the "
+                f"finest, and up to {LONGEST:,}; use Fraction.limit_denominator"
             )
         return Timing(*values)
 
@@ -294,8 +293,9 @@ class Topology:
         return reactor
 
     def connect(self, source: OutputPort, target: InputPort, *, delay: int = 0, initial: Any = NOTHING) -> None:
-        """Connect an output to an input; `delay` in tags. `initial` (broadcast to the slab) is received before tag `delay`.
+        """Connect an output to an input; `delay` in tags.
 
+        `initial` (broadcast to the slab) is what is received before tag `delay`.
         Without `initial` the input is absent until then, or gets what a startup reaction wrote (startup is tag -1).
         Bank to bank connects row by row; a bank to one is gathered (`[N, *shape]`); one to a bank is broadcast.
         """

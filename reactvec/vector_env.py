@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from reactvec.compiler import compile
-from reactvec.env_bank import EnvBank, NativeEnvBank, make_env_bank
+from reactvec.env_bank import NativeEnvBank, make_env_bank
 from reactvec.execution import Execution
 from reactvec.placement import resolve_placement
 from reactvec.port_types import copied, unpack, unpack_row
@@ -89,9 +89,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._is_native = isinstance(self._bank, NativeEnvBank)
-        self.placement, self.num_workers = resolve_placement(
-            placement, num_workers, self.num_envs, self._is_native
-        )
+        self.placement, self.num_workers = resolve_placement(placement, num_workers, self.num_envs, self._is_native)
         self._start()
 
     def _start(self) -> None:
@@ -208,7 +206,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         """What is returned of a slot's observations: a copy or a view; Python values are batched as Gymnasium does."""
         if self._bank.obs.dtype.hasobject:
             empty = create_empty_array(self.single_observation_space, self.num_envs)
-            return concatenate(self.single_observation_space, obs.tolist(), empty)
+            return concatenate(self.single_observation_space, obs.tolist(), empty)  # type: ignore[arg-type]
         return copied(obs) if self.copy else obs
 
     def _write_actions(self, actions: Any) -> None:
@@ -292,8 +290,7 @@ def _checked_mask(mask: Any, num_envs: int) -> npt.NDArray[np.bool_]:
         raise TypeError(f"`options['reset_mask']` must have `dtype=np.bool_`, got {mask.dtype}")
     if not mask.any():
         raise ValueError(
-            "`options['reset_mask']` must contain a boolean array with at least one True value, "
-            f"got reset_mask={mask}"
+            f"`options['reset_mask']` must contain a boolean array with at least one True value, got reset_mask={mask}"
         )
     return mask
 

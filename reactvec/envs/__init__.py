@@ -36,9 +36,7 @@ class Bank(Protocol):
         """The exception for a positive code that the kernel returned."""
 
 
-def specialise(
-    envs: list[gym.Env[Any, Any]], same_step: bool, references: int = 1
-) -> tuple[Bank | None, str]:
+def specialise(envs: list[gym.Env[Any, Any]], same_step: bool, references: int = 1) -> tuple[Bank | None, str]:
     """Give the native bank of a list of environments, or None and the first reason why there is none.
 
     All environments must be known to the same kernel; their parameters may differ. `same_step` resets an
