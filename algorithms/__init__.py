@@ -56,11 +56,10 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("reactvec"):
+        package = (error.name or "").partition(".")[0]
+        if package == "reactvec":
             raise
-        raise ModuleNotFoundError(
-            f"{name} needs {error.name}: pip install 'reactvec[train]'", name=error.name
-        ) from error
+        raise ModuleNotFoundError(f"{name} needs {package}: pip install 'reactvec[train]'", name=package) from error
 
 
 def __dir__() -> list[str]:

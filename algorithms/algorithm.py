@@ -20,7 +20,7 @@ from typing_extensions import Self, Unpack
 
 from reactvec import Execution, Schedule, Topology, compile
 
-from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, write_checkpoint
+from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, stored_settings, write_checkpoint
 from .checks import ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .draws import Draws, env_seeds
@@ -326,13 +326,7 @@ class Algorithm(ABC, Generic[C]):
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
         checkpoint = read_checkpoint(path)
-        stored = dict(checkpoint.state["config"])
-        for name in ("env", "model"):
-            if stored[name] is None and name not in settings:
-                raise CheckpointError(f"{name} was an object, which checkpoint {path} cannot hold; pass {name}= again")
-        if ":" in str(stored["env"]) and "env" not in settings:
-            raise CheckpointError(f"the id {stored['env']!r} would import a module; to allow it, pass it as env=")
-        stored.update({name: value for name, value in settings.items() if stored.get(name, 0) is None})
+        stored = stored_settings(path, checkpoint, settings)
         try:
             config = cls.config_class.from_dict(stored)
         except ConfigError as error:

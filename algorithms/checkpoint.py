@@ -124,3 +124,18 @@ def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     with np.load(io.BytesIO(parts[_ARRAYS]), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])
+
+
+def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint's config; those that it could not hold come from `given`.
+
+    Raises:
+        CheckpointError: one of those is not given, or the environment's id would import a module.
+    """
+    stored = dict(checkpoint.state["config"])
+    for name in ("env", "model"):
+        if stored[name] is None and name not in given:
+            raise CheckpointError(f"{name} was an object, which {path} cannot hold; pass {name}= again")
+    if ":" in str(stored["env"]) and "env" not in given:
+        raise CheckpointError(f"the id {stored['env']!r} imports a module; to allow it, pass it as env=")
+    return {name: given[name] if value is None and name in given else value for name, value in stored.items()}

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-Check: TypeAlias = "Callable[[Any], str | None]"
+Check: TypeAlias = Callable[[Any], str | None]
 """Takes a value; returns what it must be, or None if it is."""
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import dataclasses
+import inspect
 import json
+import textwrap
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from typing_extensions import Self
@@ -105,6 +109,18 @@ class Settings:
                     raise unknown(f"{group}()", name, [f.name for f in dataclasses.fields(self)])  # type: ignore[arg-type]
                 raise ConfigError(f"{name} is a setting of {home}(), not of {group}()")
         return self.update(settings)
+
+    @classmethod
+    def docs(cls) -> dict[str, str]:
+        """What each setting means: the docstring under its field."""
+        found: dict[str, str] = {}
+        for base in reversed(cls.__mro__[: cls.__mro__.index(Settings)]):
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            body = tree.body if isinstance(tree, ast.ClassDef) else []
+            for field, after in pairwise(body):
+                if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
+                    found[ast.unparse(field.target)] = inspect.cleandoc(ast.literal_eval(after.value))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """All settings by name, parts as dicts; environments and model factories stay objects."""

@@ -1,0 +1,179 @@
+"""`reactvec train dqn`, `reactvec explain dqn`, `reactvec info`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.metadata
+import json
+import platform
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from reactvec.placement import gil_enabled, usable_cores
+
+USAGE = """\
+reactvec train dqn --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER)
+reactvec explain dqn --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
+reactvec info                                versions, cores and compiler
+
+Settings are flags (--lr 1e-3 --num-envs 16), or a JSON file (--config FILE); `reactvec train dqn --help` lists them.
+"""
+
+PACKAGES = ("reactvec", "numpy", "gymnasium", "torch", "safetensors", "tyro", "stable-baselines3", "cython")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = " ".join(words[:2] if words[:1] != ["info"] else words[:1])
+    if command in ("", "-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    if command not in _COMMANDS:
+        near = difflib.get_close_matches(command, _COMMANDS, n=1) or list(_COMMANDS)
+        print(f"reactvec has no command {command!r}; did you mean `reactvec {near[0]}`?", file=sys.stderr)
+        return 2
+    try:
+        return _COMMANDS[command](words[len(command.split()) :])
+    except (ValueError, ImportError) as error:  # a bad setting, or a missing extra: the message says it all
+        print(f"reactvec: {error}", file=sys.stderr)
+        return 2
+
+
+@dataclass
+class _Train:
+    """Train DQN, evaluate it, and print the result."""
+
+    config: Any
+    save: Path | None = None
+    """Folder to write a checkpoint of the trained agent to."""
+    quiet: bool = False
+    """Show no progress bar."""
+
+
+@dataclass
+class _Explain:
+    """Print the schedule that a training would run."""
+
+    config: Any
+    mermaid: bool = False
+    """Print a Mermaid flowchart instead of words."""
+
+
+def train(flags: Sequence[str]) -> int:
+    """`reactvec train dqn`."""
+    options = _parse(_Train, "train dqn", flags)
+    from reactvec.algorithms import train_dqn
+
+    result = train_dqn(config=options.config, progress=not options.quiet)
+    print(json.dumps(result.evaluation, indent=2))
+    if options.save is not None:
+        print(f"saved to {result.algorithm.save_to_path(options.save)}")
+    return 0
+
+
+def explain(flags: Sequence[str]) -> int:
+    """`reactvec explain dqn`."""
+    options = _parse(_Explain, "explain dqn", flags)
+    with options.config.build_algo() as algorithm:
+        schedule = algorithm.schedule
+        print(schedule.to_mermaid() if options.mermaid else schedule.explain())
+    return 0
+
+
+def info(flags: Sequence[str]) -> int:
+    """`reactvec info`."""
+    if flags:
+        raise ValueError(f"info takes no {flags[0]!r}")
+    for package in PACKAGES:
+        try:
+            print(f"{package:<20} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            print(f"{package:<20} not installed")
+    gil = "with the GIL" if gil_enabled() else "free-threaded"
+    print(f"{'python':<20} {platform.python_implementation()} {platform.python_version()}, {gil}")
+    print(f"{'system':<20} {platform.system()} {platform.release()} {platform.machine()}")
+    print(f"{'usable cores':<20} {usable_cores()}")
+    print(f"{'compiler of python':<20} {platform.python_compiler()}")
+    print(f"{'compiler flags':<20} {sysconfig.get_config_var('CFLAGS') or 'unknown'}")
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train dqn": train,
+    "explain dqn": explain,
+    "info": info,
+}
+
+
+def _parse(command: type[Any], name: str, flags: Sequence[str]) -> Any:
+    """The options of a command, its settings in `.config` as a DQNConfig."""
+    try:
+        import tyro
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("the command line needs tyro: pip install 'reactvec[train]'") from None
+    from reactvec.algorithms import DQNConfig
+
+    words, default = _config_file(list(flags))
+    settings = _flags_type(tyro)
+    command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
+    defaults = vars(DQNConfig.from_dict(default))
+    defaults["env_config"] = json.dumps(defaults["env_config"])
+    options = tyro.cli(command, prog=f"reactvec {name}", args=words, default=command(settings(**defaults)))
+    given = vars(options.config)
+    given["env_config"] = _json_object("--env-config", given["env_config"])
+    options.config = DQNConfig(**given)
+    return options
+
+
+def _config_file(words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Take `--config FILE` out of the flags; what the file says becomes the defaults."""
+    if "--config" not in words:
+        return words, {}
+    at = words.index("--config")
+    if at + 1 == len(words):
+        raise ValueError("--config needs a JSON file")
+    path = Path(words[at + 1])
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ValueError(f"--config {path}: {error}") from None
+    return words[:at] + words[at + 2 :], _json_object(f"--config {path}", text)
+
+
+def _json_object(flag: str, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{flag}: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"{flag} holds no JSON object")
+    return value
+
+
+def _flags_type(tyro: Any) -> type[Any]:
+    """The fields of DQNConfig, documented, with types that a shell can give."""
+    from reactvec.algorithms import DQNConfig, ModelConfig, config, dqn_config
+
+    kinds = {"env": str | None, "evaluation_env": str | None, "env_config": str, "model": ModelConfig}
+    names, docs = {**vars(config), **vars(dqn_config)}, DQNConfig.docs()
+    fields = [
+        (
+            setting.name,
+            Annotated[
+                kinds.get(setting.name) or eval(str(setting.type), names),
+                tyro.conf.arg(help=docs[setting.name]),
+            ],
+        )
+        for setting in dataclasses.fields(DQNConfig)
+    ]
+    return dataclasses.make_dataclass("Settings", fields, kw_only=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The command line, as a shell calls it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from reactvec import cli
+from reactvec.algorithms import DQN
+
+SMALL = ["--env", "CartPole-v1", "--total-timesteps", "1300", "--model.hiddens", "8", "--evaluation-duration", "4"]
+
+
+def run(capsys, *words):
+    code = cli.main(words)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_train_saves_what_it_learned(capsys, tmp_path):
+    code, out, err = run(capsys, "train", "dqn", *SMALL, "--quiet", "--save", str(tmp_path / "agent"), "--seed", "3")
+    assert code == 0
+    assert '"num_episodes": 4' in out
+    assert not err
+    with DQN.from_checkpoint(tmp_path / "agent") as algorithm:
+        assert algorithm.config.seed == 3
+        assert algorithm.config.model.hiddens == (8,)
+        assert algorithm.progress.steps == 1304
+
+
+def test_progress_bar(capsys):
+    code, _, err = run(capsys, "train", "dqn", *SMALL)
+    assert code == 0
+    assert "return" in err
+    assert "fps" in err
+
+
+def test_explain(capsys):
+    flags = ["--env-config", '{"max_episode_steps": 20}', "--native", "False", "--lr", "0", "1e-3", "1", "0"]
+    code, out, _ = run(capsys, "explain", "dqn", *SMALL, *flags)
+    assert code == 0
+    assert "policy.act" in out
+    assert "learner.learn" in out
+    code, out, _ = run(capsys, "explain", "dqn", *SMALL, "--mermaid")
+    assert out.startswith("flowchart")
+
+
+def test_config_file(capsys, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"env": "CartPole-v1", "num_envs": 3, "lr": [[0, 1e-3], [1, 0]]}))
+    _, out, _ = run(capsys, "explain", "dqn", "--config", str(file))
+    assert "envs.step[0:3]" in out
+    _, out, _ = run(capsys, "explain", "dqn", "--config", str(file), "--num-envs", "5")
+    assert "envs.step[0:5]" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tran", "dqn"], "did you mean `reactvec train dqn`"),
+        (["train", "ppo"], "reactvec has no command 'train ppo'"),
+        (["train", "dqn", "--env", "CartPole-v1", "--gamma", "3"], "gamma=3.0 must be a number >= 0 and <= 1"),
+        (["train", "dqn"], "env is not set"),
+        (["train", "dqn", "--config"], "--config needs a JSON file"),
+        (["train", "dqn", "--config", "nowhere.json"], "nowhere.json"),
+        (["train", "dqn", "--env", "CartPole-v1", "--env-config", "[1]"], "--env-config holds no JSON object"),
+        (["info", "--all"], "info takes no '--all'"),
+    ],
+)
+def test_mistakes_are_named(capsys, words, message):
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert message in err
+    assert not out
+
+
+def test_info_and_usage(capsys):
+    code, out, _ = run(capsys, "info")
+    assert code == 0
+    assert "usable cores" in out
+    assert "numpy" in out
+    assert run(capsys)[1] == run(capsys, "--help")[1]
+    assert "reactvec train dqn" in run(capsys)[1]
+
+
+def test_a_missing_extra_is_named(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    code, _, err = run(capsys, "train", "dqn", *SMALL)
+    assert code == 2
+    assert "pip install 'reactvec[train]'" in err
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors", "tqdm"])
+def test_a_missing_package_of_the_extra_is_named(package):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from reactvec.algorithms import DQNConfig\n"
+        "try:\n    from reactvec.algorithms import train_dqn\n"
+        "except ModuleNotFoundError as error:\n    print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == f"train_dqn needs {package}: pip install 'reactvec[train]'"
+
+
+def test_neither_the_config_nor_info_imports_torch():
+    code = (
+        "import sys, reactvec, reactvec.cli\n"
+        "from reactvec.algorithms import DQNConfig\n"
+        "DQNConfig(env='CartPole-v1')\nreactvec.cli.main(['info'])\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
