@@ -433,11 +433,14 @@ cdef class Engine:
         finally:
             rv_lower(&self.control.busy)
 
-    cpdef int begin(self, int command, int64_t cycles) except -1:
-        """Issue a command: the other workers start at once; the caller's own part runs in `finish`."""
+    cpdef bint begin(self, int command, int64_t cycles) except? True:
+        """Issue a command: the others start at once, the caller's part runs in `finish`; True where it is closed."""
         self.take()
+        if rv_raised(&self.control.abort):
+            rv_lower(&self.control.busy)
+            return True
         self.issue(command, cycles)
-        return 0
+        return False
 
     cpdef bint finish(self) except? True:
         """Run the caller's part of the command and wait for the others; True when a reaction failed."""
