@@ -11,9 +11,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from reactvec import EnvBank, make_env_bank
+from reactvec import EnvBank, make_env_bank, placement
 from reactvec.env_bank import NativeEnvBank
-from reactvec.placement import resolve_placement
 from reactvec.port_types import port_type
 
 from .checks import ConfigError
@@ -79,7 +78,7 @@ def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
     """Workers that share the environments; a vector env that is not ours belongs to the caller."""
     count = 1 if isinstance(envs, VectorEnvReactor) else envs.rows
     wanted = None if config.num_workers is None else min(config.num_workers, count)
-    return resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))[1]
+    return placement.resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))[1]
 
 
 def check_spaces(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> spaces.Discrete:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from reactvec import Reactor
-from reactvec.topology import PortType
 
 from .parameters import FlatParameters
 from .piecewise import Piecewise
@@ -31,7 +30,7 @@ class Learner(Reactor):
         grad_clip: float | None,
         adam_epsilon: float,
         steps_before: int = 0,
-        **port_types: PortType,
+        **port_types: tuple[tuple[int, ...], npt.DTypeLike],
     ) -> None:
         super().__init__(bank=None, **port_types)
         self.module = module
