@@ -177,19 +177,7 @@ class DQN(Algorithm[DQNConfig]):
             ring = TransitionRing(config.replay_buffer_config.capacity, self.num_envs, shape, dtype)
         except ValueError as error:
             raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(
-            ring,
-            action_dtype=self.action_space.dtype,
-            first_action=int(self.action_space.start),
-            learning_starts=config.num_steps_sampled_before_learning_starts,
-            train_freq=config.train_freq,
-            batches=config.gradient_steps,
-            batch_size=config.train_batch_size,
-            n_step=config.n_step,
-            gamma=config.gamma,
-            seed=config.seed,
-            batches_before=self._before.gradient_steps,
-        )
+        return ReplayBuffer(ring, self.action_space, config, self._before.gradient_steps)
 
     def _connect(self, topology: Topology) -> None:
         envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
 
 from reactvec import InputPort, OutputPort, Reactor, reaction
 
+from .dqn_config import DQNConfig
 from .draws import Draws
 from .returns import n_step_windows
 
@@ -124,44 +126,30 @@ class ReplayBuffer(Reactor):
     env_steps = OutputPort((), np.int64)  # environment steps stored so far
 
     def __init__(
-        self,
-        ring: TransitionRing,
-        *,
-        action_dtype: npt.DTypeLike,
-        first_action: int,
-        learning_starts: int,
-        train_freq: int,
-        batches: int,
-        batch_size: int,
-        n_step: int,
-        gamma: float,
-        seed: int,
-        batches_before: int = 0,
+        self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, batches_before: int = 0
     ) -> None:
-        n, obs_dtype = ring.num_envs, ring.observations.dtype
-        most = -(-n // train_freq)
-        leading = (most * batches, batch_size)
-        rows = (ring.observations.shape[1:], obs_dtype)
-        drawn = (leading + ring.observations.shape[2:], obs_dtype)
+        n, freq = ring.num_envs, config.train_freq
+        rows = (ring.observations.shape[1:], ring.observations.dtype)
+        leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)
+        drawn = (leading + ring.observations.shape[2:], ring.observations.dtype)
+        ports: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
+            **dict.fromkeys(("obs", "final_obs", "next_obs"), rows),
+            **dict.fromkeys(("terminated", "truncated"), ((n,), np.bool_)),
+            **dict.fromkeys(("observations", "next_observations"), drawn),
+            **dict.fromkeys(("returns", "discounts"), (leading, np.float32)),
+        }
         super().__init__(
-            obs=rows,
-            final_obs=rows,
-            next_obs=rows,
-            action=((n,), action_dtype),
+            bank=None,
+            action=((n,), action_space.dtype),
             reward=((n,), np.float64),
-            terminated=((n,), np.bool_),
-            truncated=((n,), np.bool_),
-            observations=drawn,
-            next_observations=drawn,
             actions=(leading, np.int64),
-            returns=(leading, np.float32),
-            discounts=(leading, np.float32),
+            **ports,
         )
-        self.ring, self.first_action = ring, first_action
-        self.train_period = Fraction(train_freq, n)
-        self.learning_starts = Fraction(max(-(-learning_starts // train_freq), 1) * train_freq, n)
-        self.batches, self.batch_size, self.n_step, self.gamma = batches, batch_size, n_step, gamma
-        self.draws = Draws(seed, "minibatch")
+        self.ring, self.config, self.first_action = ring, config, int(action_space.start)
+        self.train_period = Fraction(freq, n)
+        starts = -(-config.num_steps_sampled_before_learning_starts // freq)  # rounds are at multiples of freq
+        self.learning_starts = Fraction(max(starts, 1) * freq, n)
+        self.draws = Draws(config.seed, "minibatch")
         self.steps = 0  # of all environments, since this reactor runs
         self.due = 0  # rounds that were due since this reactor runs
         self.drawn = batches_before  # minibatches, those of the runs that this one resumes included
@@ -206,10 +194,12 @@ class ReplayBuffer(Reactor):
         """
         due = int((self.steps - self.learning_starts) // self.train_period) + 1
         rounds[()] = due - self.due
-        count = (due - self.due) * self.batches
+        count = (due - self.due) * self.config.gradient_steps
         batch = np.arange(self.drawn, self.drawn + count)[:, None]
         self.due, self.drawn = due, self.drawn + count
-        indices = self.draws.integers(len(self.ring), batch, np.arange(self.batch_size))
+        indices = self.draws.integers(len(self.ring), batch, np.arange(self.config.train_batch_size))
         outputs = (observations, actions, returns, discounts, next_observations)
-        for output, values in zip(outputs, self.ring.gather(indices, self.n_step, self.gamma), strict=True):
+        for output, values in zip(
+            outputs, self.ring.gather(indices, self.config.n_step, self.config.gamma), strict=True
+        ):
             output[:count] = values

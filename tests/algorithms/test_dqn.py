@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from reactvec.algorithms import ConfigError, DQNConfig, dqn_targets, train_dqn
 from tests.algorithms.agents import fingerprint, small
@@ -165,6 +166,22 @@ def test_train_dqn_arguments():
         train_dqn("CartPole-v1", learning_rate=3)  # type: ignore[call-arg]
     with pytest.raises(RuntimeError, match="was stopped"):
         result.algorithm.train()
+
+
+def test_nothing_to_evaluate_on():
+    class Foreign(SyncVectorEnv):
+        """One whose parts nobody can make again."""
+
+    env = Foreign([lambda: gym.make("CartPole-v1")] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    del env.env_fns
+    env.spec = None
+    config = small(env=env)
+    assert train_dqn(config=config, progress=False).evaluation is None
+    with config.build_algo() as algorithm, pytest.raises(ConfigError, match="set evaluation_env"):
+        algorithm.evaluate()
+    config.evaluation_env = "CartPole-v1"
+    assert train_dqn(config=config, progress=False).evaluation is not None
+    env.close()
 
 
 def test_event_files(tmp_path):
