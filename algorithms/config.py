@@ -157,7 +157,7 @@ class AlgorithmConfig(Settings):
     """
     gamma: float = 0.99
     """Discount per step."""
-    train_batch_size: int = 64
+    train_batch_size: int = 128
     """Transitions per gradient step."""
     grad_clip: float | None = 10.0
     """Largest global norm of a gradient; None: no limit."""
