@@ -16,6 +16,7 @@ class Binding(Protocol):
     lengths: npt.NDArray[np.int64]  # bytes of the flags of guards and effects
     ports: int
     guards: int
+    level: int  # of the reaction: its place in logical time, within a tag
     bank: bool  # guards hold row by row
     memory: Any  # what the addresses point into, kept alive for a worker that is left behind in a reaction
 

@@ -7,19 +7,18 @@
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
-from cpython.ref cimport Py_XDECREF, PyObject
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uintptr_t
 from libc.stdlib cimport free
 from libc.string cimport memchr, memset
 
 from reactvec._kernel cimport Kernel, kernel_name, kernel_run
 
-import numpy as np
-
 
 cdef extern from "Python.h":
     ctypedef struct PyThreadState:
         pass
+    void Py_XDECREF(PyObject *) nogil
     PyThreadState *PyEval_SaveThread() nogil
     void PyEval_RestoreThread(PyThreadState *) nogil
     int PyErr_CheckSignals() except -1
@@ -35,6 +34,8 @@ cdef extern from "_sync.h" nogil:
         pass
     ctypedef struct rv_flag:
         pass
+    ctypedef struct rv_limit:
+        pass
     ctypedef struct rv_patience:
         int64_t expected_ns
         int may_spin
@@ -47,6 +48,9 @@ cdef extern from "_sync.h" nogil:
     void rv_lower(rv_flag *)
     bint rv_raised(const rv_flag *)
     bint rv_take(rv_flag *)
+    void rv_set_limit(rv_limit *, int64_t)
+    int64_t rv_limited(const rv_limit *)
+    void rv_lower_limit(rv_limit *, int64_t)
     void *rv_allocate(size_t)
     int64_t rv_now_ns()
 
@@ -61,11 +65,14 @@ cdef enum:
 # Between two looks at pending signals `run` lets about this much time pass.
 cdef int64_t SIGNAL_NS = 10_000_000
 cdef int64_t FIRST_CHUNK = 16
+cdef int64_t LEVELS = 1 << 20
+cdef int64_t NEVER = (1 << 62) - 1 + (1 << 62)
 
 
 cdef struct Instruction:
     int kind
     int reaction           # EXEC: index in the schedule
+    int64_t level
     int64_t lo             # EXEC: rows [lo, hi)
     int64_t hi
     kernel_run run         # EXEC native: the kernel and its self
@@ -101,7 +108,7 @@ cdef struct Control:       # the one control word: written by the caller before 
     int command
     int64_t cycles
     int64_t tag
-    rv_flag fault          # a reaction failed: finish the command without running any more
+    rv_limit last          # a reaction failed at this point: what comes later does not run, see `point`
     rv_flag abort          # leave every wait, serve no more
     rv_flag busy           # the caller is in `run`
 
@@ -117,6 +124,7 @@ cdef struct Worker:        # private to one worker, but for `error` and its comp
     PyThreadState *saved
     bint attached
     bint failed
+    PyObject *interrupt    # owned; what a signal handler raised
     PyObject *error        # owned; NULL where a kernel returned `code`
     int code
     int reaction
@@ -137,7 +145,17 @@ cdef inline void detach(Worker *worker) noexcept nogil:
         worker.saved = PyEval_SaveThread()
 
 
+cdef inline int64_t point(Instruction *at, int64_t tag) noexcept nogil:
+    """Logical time within a tag, too: reactions of one level do not depend on each other."""
+    return tag * LEVELS + at.level
+
+
 cdef void fail(Worker *worker, Instruction *at, int64_t tag, PyObject *error, int code) noexcept nogil:
+    """Keep the first failure of a worker. Earlier reactions of others still run, so that the first of all is found
+    whatever the workers' speeds."""
+    if worker.failed:
+        Py_XDECREF(error)  # attached, since it raised
+        return
     worker.failed = True
     worker.error = error
     worker.code = code
@@ -145,7 +163,7 @@ cdef void fail(Worker *worker, Instruction *at, int64_t tag, PyObject *error, in
     worker.lo = at.lo
     worker.hi = at.hi
     worker.tag = tag
-    rv_raise(&worker.control.fault)
+    rv_lower_limit(&worker.control.last, point(at, tag))
 
 
 cdef inline int64_t due(Instruction *at, int64_t tag) noexcept nogil:
@@ -202,7 +220,7 @@ cdef void execute_present(Worker *worker, Instruction *at, void **entry, int64_t
     cdef int64_t end
     cdef int effect
     set_effects(at, entry, 0)
-    while row < rows and not rv_raised(&worker.control.fault):
+    while row < rows and not worker.failed:
         end = row
         while end < rows and row_present(at, entry, end) and (end == row or at.callable == NULL):
             end += 1
@@ -219,7 +237,7 @@ cdef void execute_present(Worker *worker, Instruction *at, void **entry, int64_t
 cdef inline void execute(Worker *worker, Instruction *at, int64_t tag) noexcept nogil:
     cdef int64_t slot = tag & at.mask
     cdef void **entry = at.table + slot * at.width
-    if rv_raised(&worker.control.fault):
+    if point(at, tag) > rv_limited(&worker.control.last):
         return
     if at.timed and due(at, tag) == due(at, tag - 1) or at.guards and not at.bank and not any_present(at, entry):
         set_effects(at, entry, 0)
@@ -242,12 +260,11 @@ cdef int check_signals(Worker *worker) noexcept nogil:
         try:
             PyErr_CheckSignals()
         except BaseException as error:
-            if worker.failed:
+            if worker.interrupt != NULL:
                 rv_abort(&worker.control.abort, worker.clocks, worker.workers)
                 return RV_ABORTED
             Py_INCREF_object(error)
-            worker.failed, worker.reaction, worker.error, worker.code = True, -1, <PyObject *> error, 0
-            worker.lo, worker.hi, worker.tag = 0, 0, worker.control.tag
+            worker.interrupt = <PyObject *> error
     return RV_REACHED
 
 
@@ -333,6 +350,7 @@ cdef class Engine:
         self.clocks = <rv_clock *> allocate(workers * sizeof(rv_clock))
         self.team = <Worker **> allocate(workers * sizeof(Worker *))
         rv_clock_init(&self.control.issued)
+        rv_set_limit(&self.control.last, NEVER)
         for index in range(workers):
             rv_clock_init(&self.clocks[index])
             worker = self.team[index] = <Worker *> allocate(sizeof(Worker))
@@ -347,6 +365,7 @@ cdef class Engine:
         for index in range(self.workers if self.team != NULL else 0):
             if self.team[index] != NULL:
                 Py_XDECREF(self.team[index].error)
+                Py_XDECREF(self.team[index].interrupt)
                 for command in range(self.commands):
                     free_program(&self.team[index].programs[command])
                 free(self.team[index].programs)
@@ -386,7 +405,7 @@ cdef class Engine:
         at.period, at.offset, at.unit = row[4], row[5], row[6]
         at.timed = at.period != at.unit or at.offset > 0
         at.ports, at.guards, at.effects = binding.ports, binding.guards, len(lengths) - binding.guards
-        at.bank = binding.bank
+        at.bank, at.level = binding.bank, binding.level
         at.mask, at.width = addresses.shape[0] - 1, <int> addresses.shape[1]
         at.table = <void **> &addresses[0, 0] if at.width else NULL
         at.lengths = <int64_t *> &lengths[0] if len(lengths) else NULL
@@ -476,10 +495,10 @@ cdef class Engine:
                 if outcome == RV_REACHED:
                     outcome = wait_for(caller, &self.clocks[index], caller.base[index])
             attach(caller)
-        if outcome == RV_ABORTED or rv_raised(&control.fault):
+        if outcome == RV_ABORTED or rv_limited(&control.last) != NEVER:
             return True
         self.tag += control.cycles
-        return caller.failed  # by a signal: these tags are complete, those that follow do not run
+        return caller.interrupt != NULL  # these tags are complete, those that follow do not run
 
     def serve(self, int worker):
         """Serve commands as this worker until `abort`; the body of a worker thread."""
@@ -488,10 +507,16 @@ cdef class Engine:
         attach(self.team[worker])
 
     def failures(self):
-        """Take what went wrong in the last command: a list of (tag, reaction, lo, hi, code, exception or None)."""
+        """Take what went wrong in the last command: a list of (tag, reaction, lo, hi, code, exception or None);
+        the reaction of what a signal handler raised is -1."""
         cdef int index
         cdef Worker *worker
         taken = []
+        worker = self.team[0]
+        if worker.interrupt != NULL:
+            taken.append((self.tag, -1, 0, 0, 0, <object> worker.interrupt))
+            Py_XDECREF(worker.interrupt)
+            worker.interrupt = NULL
         for index in range(self.workers):
             worker = self.team[index]
             if worker.failed:
@@ -501,7 +526,7 @@ cdef class Engine:
                     Py_XDECREF(worker.error)
                 taken.append((worker.tag, worker.reaction, worker.lo, worker.hi, worker.code, error))
                 worker.failed, worker.error = False, NULL
-        rv_lower(&self.control.fault)
+        rv_set_limit(&self.control.last, NEVER)
         return taken
 
     def abort(self):

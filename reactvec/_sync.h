@@ -37,6 +37,7 @@ enum { RV_REACHED = 0, RV_ABORTED = 1, RV_TIMEOUT = 2 };
 typedef struct {
     _Alignas(RV_LINE) _Atomic uint32_t count;
     _Atomic uint32_t sleepers;
+    _Atomic int64_t woke_ns; /* when sleepers were last woken */
 #ifndef __linux__
     pthread_mutex_t mutex;
     pthread_cond_t advanced;
@@ -59,6 +60,25 @@ static inline int rv_raised(const rv_flag *flag) {
 
 /* True if it was not raised yet, and now is (by this caller alone). */
 static inline int rv_take(rv_flag *flag) { return !atomic_exchange(&flag->raised, 1); }
+
+/* A number on a line of its own that anyone may lower. */
+typedef struct {
+    _Alignas(RV_LINE) _Atomic int64_t value;
+} rv_limit;
+
+/* release; pairs with the acquire in rv_limited */
+static inline void rv_set_limit(rv_limit *limit, int64_t value) {
+    atomic_store_explicit(&limit->value, value, memory_order_release);
+}
+
+static inline int64_t rv_limited(const rv_limit *limit) {
+    return atomic_load_explicit(&limit->value, memory_order_acquire);
+}
+
+static inline void rv_lower_limit(rv_limit *limit, int64_t value) {
+    int64_t seen = atomic_load(&limit->value);
+    while (value < seen && !atomic_compare_exchange_weak(&limit->value, &seen, value)) continue;
+}
 
 /* Zeroed memory on lines of its own; free() it. NULL when there is none. */
 static inline void *rv_allocate(size_t size) {
@@ -91,6 +111,7 @@ static inline int64_t rv_now_ns(void) {
 static inline void rv_clock_init(rv_clock *clock) {
     atomic_init(&clock->count, 0);
     atomic_init(&clock->sleepers, 0);
+    atomic_init(&clock->woke_ns, 0);
 #ifndef __linux__
     pthread_mutex_init(&clock->mutex, NULL);
     pthread_cond_init(&clock->advanced, NULL);
@@ -133,7 +154,10 @@ static inline void rv_park(rv_clock *clock, uint32_t seen) {
 /* Owner only. Everything written before is visible to whoever sees the new count (pairs with the loads in rv_reached). */
 static inline void rv_publish(rv_clock *clock, uint32_t count) {
     atomic_store(&clock->count, count);         /* seq_cst: ordered before the load of sleepers */
-    if (atomic_load(&clock->sleepers)) rv_wake(clock); /* seq_cst: pairs with the increment in rv_await */
+    if (atomic_load(&clock->sleepers)) {        /* seq_cst: pairs with the increment in rv_await */
+        atomic_store_explicit(&clock->woke_ns, rv_now_ns(), memory_order_relaxed); /* a hint, orders nothing */
+        rv_wake(clock);
+    }
 }
 
 static inline int rv_reached(rv_clock *clock, uint32_t target) {
@@ -143,6 +167,13 @@ static inline int rv_reached(rv_clock *clock, uint32_t target) {
 
 static inline void rv_learn(rv_patience *patience, int64_t waited_ns) {
     patience->expected_ns += (waited_ns - patience->expected_ns) / 8;
+}
+
+/* How long a park really had to last: until the publisher came, without the time it took to wake up. With that in it,
+ * a waiter that parked once would find its waits long because it parks, and never spin again. */
+static inline int64_t rv_parked_ns(rv_clock *clock, int64_t begin_ns) {
+    int64_t woke_ns = atomic_load_explicit(&clock->woke_ns, memory_order_relaxed);
+    return (woke_ns > begin_ns ? woke_ns : rv_now_ns()) - begin_ns;
 }
 
 /* Spin for as long as it is likely to end soon; true if the target was reached. */
@@ -186,7 +217,7 @@ static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patien
         rv_park(clock, seen);
     }
     atomic_fetch_sub(&clock->sleepers, 1);
-    rv_learn(patience, rv_now_ns() - begin_ns);
+    rv_learn(patience, rv_parked_ns(clock, begin_ns));
     return outcome;
 }
 

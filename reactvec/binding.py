@@ -26,6 +26,7 @@ class Binding:
     lengths: npt.NDArray[np.int64]
     ports: int
     guards: int
+    level: int
     bank: bool
     memory: Arena
 
@@ -53,6 +54,7 @@ def bind(arena: Arena, reaction: ScheduledReaction, method: Callable[..., Any], 
         lengths=np.array(lengths, np.int64),
         ports=len(reaction.accesses),
         guards=len(reaction.guards),
+        level=reaction.level,
         bank=reaction.bank is not None,
         memory=arena,
     )

@@ -132,9 +132,9 @@ class Execution:
         failures = self._engine.failures()
         if not failures:
             raise ClosedExecutionError("this execution is closed; make a new one")
-        tag, index, lo, hi, code, error = min(failures, key=lambda failure: failure[:3])
+        tag, index, lo, hi, code, error = min(failures, key=self._moment)
+        self._engine.tag = min((tag for tag, index, *_ in failures if index >= 0), default=tag)
         if index >= 0:
-            self._engine.tag = tag
             reaction = self.schedule.reactions[index]
             if error is None:
                 error = self._fault(reaction, tag, code)
@@ -144,6 +144,11 @@ class Execution:
             raise error
         finally:
             del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
+
+    def _moment(self, failure: tuple[Any, ...]) -> tuple[int, ...]:
+        """Its place in logical time and in the order of the schedule; what a signal handler raised comes first."""
+        tag, index, lo, *_ = failure
+        return (-1,) if index < 0 else (0, tag, self.schedule.reactions[index].level, index, lo)
 
     def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
         reactor = self.topology.reactors[reaction.reactor]
