@@ -130,6 +130,13 @@ def test_a_wrong_cell_would_be_noticed() -> None:
     assert noticed >= 20
 
 
+def advance_for_ever(execution: Execution, raised: list[BaseException]) -> None:
+    try:
+        execution.advance(1 << 50)
+    except BaseException as error:
+        raised.append(error)
+
+
 def test_aborts_in_the_middle_release_everyone() -> None:
     """Another thread closes while `advance` runs: it ends at once, by an error, and the threads with it."""
     library()
@@ -139,13 +146,7 @@ def test_aborts_in_the_middle_release_everyone() -> None:
         execution = Execution(topology, compile(topology, random.randint(1, 8)))
         raised: list[BaseException] = []
 
-        def advance(execution: Execution = execution, raised: list[BaseException] = raised) -> None:
-            try:
-                execution.advance(1 << 50)
-            except BaseException as error:
-                raised.append(error)
-
-        caller = threading.Thread(target=advance)
+        caller = threading.Thread(target=advance_for_ever, args=(execution, raised))
         caller.start()
         time.sleep(random.random() * 0.01)
         begin = time.perf_counter()

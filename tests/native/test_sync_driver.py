@@ -47,7 +47,7 @@ def test_the_condition_variable_that_replaces_the_futex(tmp_path: Path) -> None:
 
 def test_the_driver_notices_a_publisher_that_does_not_wake(tmp_path: Path) -> None:
     header = mutated("if (atomic_load(&clock->sleepers)) rv_wake(clock);", "")
-    done = drive(build(tmp_path, header), 240, 1)
+    done = drive(build(tmp_path, header), 40, 1)
     assert done.returncode == 1
     assert "FAILED" in done.stdout
 
