@@ -1,10 +1,11 @@
 """DQN (Mnih et al. 2015) as a reactor program: one loss, one learner, one topology.
 
-envs --obs, delay 1--> policy --action--> envs         each tag
-envs, policy --------> replay --env_steps--> learner       each tag: store
-                       replay --minibatches--> learner every train_freq environment steps: learn
-                                              learner  every target_network_update_freq: sync_target
-learner --weights, delay weights_delay--> policy       each round of learning
+envs     -- obs, delay 1 ------------> policy    each tag: act
+policy   -- action ------------------> envs      each tag: step
+envs     -- obs, reward, ends -------> replay    each tag: store
+replay   -- minibatches -------------> learner   every train_freq environment steps: sample, learn
+                                       learner   every target_network_update_freq: sync_target
+learner  -- weights, weights_delay --> policy    each time it has learned
 """
 
 from __future__ import annotations
@@ -133,8 +134,9 @@ class DQNLearner(Learner):
             values = self.target(next_observations)
             chooser = self.module(next_observations) if self.double_q else values
             targets = dqn_targets(returns, discounts, values, chooser)
-        predicted = self.module(observations).gather(1, actions).squeeze(1)
-        loss = nn.functional.smooth_l1_loss(predicted, targets)
+        with torch.enable_grad():  # the caller may have it off
+            predicted = self.module(observations).gather(1, actions).squeeze(1)
+            loss = nn.functional.smooth_l1_loss(predicted, targets)
         self.descend(loss)
         self.log("qf_loss", loss)
 

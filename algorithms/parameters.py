@@ -31,7 +31,7 @@ class FlatParameters:
         size = trained + sum(tensor.numel() for tensor in buffers)
         if not trained:
             raise ConfigError("the model has no parameters to train")
-        self.values = torch.empty(size, device=parameters[0].device)
+        self.values = torch.empty(size, dtype=torch.float32, device=parameters[0].device)
         self.trainable = nn.Parameter(self.values[:trained])
         self.trainable.grad = torch.zeros_like(self.values[:trained])
         end = 0

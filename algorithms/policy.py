@@ -82,7 +82,7 @@ class QNetwork(nn.Module):
 
 def _linear(before: int, after: int, draws: Draws, layer: int) -> nn.Linear:
     """A linear layer initialised as torch does, from draws of our own: uniform within 1/sqrt(inputs)."""
-    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after)  # type: ignore[no-untyped-call]
+    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after, dtype=torch.float32)  # type: ignore[no-untyped-call]
     values = draws.uniform(layer, np.arange(after * (before + 1))) * 2 - 1
     values /= math.sqrt(max(before, 1))
     with torch.no_grad():

@@ -60,6 +60,16 @@ def test_neither_global_generators_nor_evaluation_nor_prediction_disturb_it(expe
         assert fingerprint(algorithm) == expected
 
 
+def test_torchs_defaults_do_not_matter(expected):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad(), small(num_envs=4, seed=11).build_algo() as algorithm:
+            algorithm.train_steps(1200)
+            assert fingerprint(algorithm) == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_the_callers_torch_threads_are_restored(expected):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
