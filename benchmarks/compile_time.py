@@ -92,9 +92,7 @@ def compile_case(shape: Callable[[int], Topology], reactions: int) -> Case:
     def run() -> int:
         return len(compile(topologies[0], workers=2).reactions)
 
-    return Case(
-        f"{reactions:,} reactions", run, lambda: topologies.append(shape(reactions)), topologies.clear
-    )
+    return Case(f"{reactions:,} reactions", run, lambda: topologies.append(shape(reactions)), topologies.clear)
 
 
 def run_shape(report: Report, name: str, shape: Callable[[int], Topology]) -> None:

@@ -60,9 +60,7 @@ def spread(values: Sequence[float]) -> Spread:
     """The spread of at least one value; quartiles by linear interpolation between the values."""
     if not values:
         raise ValueError("no values: measure at least one repetition")
-    lower, median, upper = statistics.quantiles(
-        list(values) * (2 if len(values) == 1 else 1), n=4, method="inclusive"
-    )
+    lower, median, upper = statistics.quantiles(list(values) * (2 if len(values) == 1 else 1), n=4, method="inclusive")
     return Spread(median, lower, upper, min(values), max(values))
 
 
@@ -178,9 +176,7 @@ class Report:
         for name, value in self.control.items():
             print(f"  {name.replace('_', ' '):<28} {value}")
 
-    def table(
-        self, title: str, samples: Mapping[str, Sample], baseline: str = "", per_step: bool = False
-    ) -> None:
+    def table(self, title: str, samples: Mapping[str, Sample], baseline: str = "", per_step: bool = False) -> None:
         """Print samples as a table (rates, or nanoseconds `per_step`) and keep them for the JSON."""
         self.samples[title] = dict(samples)
         unit = "ns" if per_step else "steps/s"
@@ -228,9 +224,7 @@ def peer(module: str) -> Any | None:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        print(
-            f"  {module} cannot be imported ({error}): its cases are left out; pip install 'reactvec[bench]'"
-        )
+        print(f"  {module} cannot be imported ({error}): its cases are left out; pip install 'reactvec[bench]'")
         return None
 
 
@@ -257,9 +251,7 @@ def main(name: str, run: Callable[[Report], None], arguments: Sequence[str] | No
     options = parser.parse_args(arguments)
     restart_with_clean_environment()
     report = Report(name, options.quick, options.repeats or (3 if options.quick else 15))
-    print(
-        f"{name}: {report.repeats} turns{', quick: the figures are only indicative' if report.quick else ''}"
-    )
+    print(f"{name}: {report.repeats} turns{', quick: the figures are only indicative' if report.quick else ''}")
     print_machine(report.machine)
     run(report)
     print("\nbars")

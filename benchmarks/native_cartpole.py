@@ -79,12 +79,7 @@ def measure_size(report: Report, envs: int) -> tuple[dict[str, Sample], Sample |
     """Samples of every case, and of EnvPool's best."""
     with ExitStack() as stack:
         peers = envpool_cases(report, stack, envs)
-        cases = (
-            our_cases(report, stack, envs)
-            + loop_cases(report, envs)
-            + peers
-            + python_cases(report, stack, envs)
-        )
+        cases = our_cases(report, stack, envs) + loop_cases(report, envs) + peers + python_cases(report, stack, envs)
         samples = report.measure(cases)
     report.table(f"native CartPole-v1, {envs:,} environments", samples, baseline=SYNC)
     return samples, best(samples[case.name] for case in peers) if peers else None

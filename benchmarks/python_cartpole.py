@@ -40,9 +40,7 @@ def run_size(report: Report, envs: int) -> None:
         sync = stack.enter_context(closing(SyncVectorEnv(fns, autoreset_mode=AutoresetMode.NEXT_STEP)))
         ours = stack.enter_context(
             closing(
-                reactvec.ReactorVectorEnv(
-                    fns, autoreset_mode=AutoresetMode.NEXT_STEP, placement="inline", native=False
-                )
+                reactvec.ReactorVectorEnv(fns, autoreset_mode=AutoresetMode.NEXT_STEP, placement="inline", native=False)
             )
         )
         cases = [

@@ -47,17 +47,13 @@ def print_summary(reports: dict[str, dict[str, Any] | None]) -> None:
             print(f"  {bar_of(values)}")
         ratio = report["control"].get("two_core_ratio") if report else None
         if ratio:
-            print(
-                f"  (two busy cores took {ratio:.2f} times as long as one; 1.00 where they are independent)"
-            )
+            print(f"  (two busy cores took {ratio:.2f} times as long as one; 1.00 where they are independent)")
 
 
 def main() -> int:
     """Run all, or those named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip())
-    parser.add_argument(
-        "scripts", nargs="*", metavar="SCRIPT", help=f"of {', '.join(SCRIPTS)}; all by default"
-    )
+    parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help=f"of {', '.join(SCRIPTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="short runs, to see that everything works")
     parser.add_argument("--repeats", type=int, help="turns per table")
     parser.add_argument("--json", type=Path, default=ROOT / "runs" / "bench.json", metavar="FILE")
@@ -69,8 +65,7 @@ def main() -> int:
     arguments += ["--repeats", str(options.repeats)] if options.repeats else []
     with tempfile.TemporaryDirectory() as directory:
         reports = {
-            name: run_script(name, arguments, Path(directory) / f"{name}.json")
-            for name in options.scripts or SCRIPTS
+            name: run_script(name, arguments, Path(directory) / f"{name}.json") for name in options.scripts or SCRIPTS
         }
     print_summary(reports)
     options.json.parent.mkdir(parents=True, exist_ok=True)

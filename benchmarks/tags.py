@@ -221,9 +221,7 @@ def measure_python(report: Report, share: int) -> None:
         peers = xronos_cases(xronos, tags) if xronos else []
         samples = report.measure(cases + peers)
     same = samples[peers[0].name] if peers else None
-    report.table(
-        "one Python self-loop reaction per tag", samples, peers[0].name if peers else "", per_step=True
-    )
+    report.table("one Python self-loop reaction per tag", samples, peers[0].name if peers else "", per_step=True)
     value = None if same is None else ratio(samples[BOXED], same)
     report.bar("one Python self-loop reaction per tag: x xronos", value, at_least=5.0)
 

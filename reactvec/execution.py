@@ -31,12 +31,14 @@ class Execution:
     reactions at `close`. The calling thread is worker 0; the others are threads that live until `close`.
 
     An exception of a reaction is raised by `advance` or `command` with its type and traceback; its tag is not
-    committed, `read` still gives the values of the tag before, and the next call runs that tag anew.
+    committed, `read` still gives the values of the tag before, and the next call runs that tag anew. Where several
+    workers run several tags in one `advance`, some may be past that tag already, so there the execution is closed.
     """
 
     def __init__(self, topology: Topology, schedule: Schedule) -> None:
         self.topology = topology
         self.schedule = schedule
+        self._torn = False
         self._arena = Arena(schedule)
         self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
         self._commands = {name: index for index, name in enumerate(schedule.programs)}
@@ -55,7 +57,7 @@ class Execution:
     def advance(self, tags: int = 1) -> None:
         """Run this many tags of the step reactions; one crossing from Python."""
         if self._engine.run(self._commands[STEP], tags):
-            self._raise()
+            self._raise(ahead=tags > 1 and self.schedule.workers > 1)
 
     def begin(self) -> None:
         """Start one tag of the step reactions: the other workers begin at once; `finish` must follow."""
@@ -79,9 +81,17 @@ class Execution:
         return self._committed(port, 0)
 
     def read(self, port: Port) -> npt.NDArray[Any]:
-        """What an output port (or an external one) held at the last tag; a view, valid until the tag after the next."""
+        """What an output port (or an external one) held at the last tag: a read-only view, valid for one more tag.
+
+        Raises:
+            ClosedExecutionError: after a failure that left the workers at different tags.
+        """
+        if self._torn:
+            raise ClosedExecutionError("workers were at different tags when a reaction failed; make a new execution")
         index = self._index(port)
-        return self._committed(port, (self.tag - 1) % self.schedule.slabs[index].slots)
+        committed = self._committed(port, (self.tag - 1) % self.schedule.slabs[index].slots)[...]
+        committed.flags.writeable = False
+        return committed
 
     def slots(self, port: Port) -> list[npt.NDArray[Any]]:
         """The slabs of an output port, as `read` returns them: that of tag t is at t modulo their number."""
@@ -127,8 +137,9 @@ class Execution:
         if self._engine.run(self._commands[name], 1, prepare):
             self._raise()
 
-    def _raise(self) -> None:
-        """Raise the failure that comes first in logical time and in the order of the schedule."""
+    def _raise(self, ahead: bool = False) -> None:
+        """Raise the failure that comes first in logical time and in the order of the schedule; where workers may be
+        `ahead` of it, close the execution."""
         failures = self._engine.failures()
         if not failures:
             raise ClosedExecutionError("this execution is closed; make a new one")
@@ -138,12 +149,21 @@ class Execution:
             reaction = self.schedule.reactions[index]
             if error is None:
                 error = self._fault(reaction, tag, code)
-            _note(error, reaction, lo, hi, tag)
+            _note(error, f"in reaction {reaction}{_rows(reaction, lo, hi)} at tag {tag}")
+            if ahead:
+                self._torn = True
+                self._close_after(error)
         assert error is not None
         try:
             raise error
         finally:
             del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
+
+    def _close_after(self, error: BaseException) -> None:
+        try:
+            self.close()
+        except Exception as later:
+            _note(error, f"and shutting down after it failed: {later!r}")
 
     def _moment(self, failure: tuple[Any, ...]) -> tuple[int, ...]:
         """Its place in logical time and in the order of the schedule; what a signal handler raised comes first."""
@@ -192,10 +212,13 @@ class Execution:
                 self._engine.load(self._commands[name], worker, code, bindings, program.publishes)
 
 
-def _note(error: BaseException, reaction: ScheduledReaction, lo: int, hi: int, tag: int) -> None:
-    where = "" if reaction.bank is None else f" rows {lo} to {hi - 1}"
+def _rows(reaction: ScheduledReaction, lo: int, hi: int) -> str:
+    return "" if reaction.bank is None else f" rows {lo} to {hi - 1}"
+
+
+def _note(error: BaseException, text: str) -> None:
     if hasattr(error, "add_note"):  # CPython >= 3.11
-        error.add_note(f"in reaction {reaction}{where} at tag {tag}")
+        error.add_note(text)
 
 
 # Worker threads do not survive a fork: the child's copies are closed, so that they refuse to run instead of hanging.

@@ -39,7 +39,7 @@ def ranges(bank: int | None, workers: int) -> list[tuple[int, int]]:
     """The rows of each worker: contiguous, sizes differ by at most one, worker 0 first; a plain reactor is one row."""
     if bank is None:
         return [(0, 1)] + [(0, 0)] * (workers - 1)
-    return [(bank * worker // workers, bank * (worker + 1) // workers) for worker in range(workers)]
+    return [(-(-bank * worker // workers), -(-bank * (worker + 1) // workers)) for worker in range(workers)]
 
 
 def partition(

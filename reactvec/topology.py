@@ -61,6 +61,8 @@ class Port:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         if any(size < 0 for size in self.shape):
             raise TopologyError(f"port shape {self.shape}: give sizes >= 0")
+        if not self.dtype.itemsize:
+            raise TopologyError(f"port dtype {dtype!r} has no size; give a length, or use object")
         self.name = ""
         self.reactor: Reactor | None = None
 

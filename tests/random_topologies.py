@@ -182,9 +182,7 @@ class Mixer(Reactor):
         pieces = seen if spec.kind == "gather" else [seen]
         for number, piece in enumerate(pieces):
             if flags is not None:
-                flag = bool(
-                    flags[place if spec.kind in ("own", "external") else number] if flags.ndim else flags
-                )
+                flag = bool(flags[place if spec.kind in ("own", "external") else number] if flags.ndim else flags)
                 hashed = mix(hashed, flag)
                 if not flag:
                     continue
@@ -220,9 +218,7 @@ def build(program: Program, *, native: bool, base: type[Mixer] = Mixer) -> Topol
     topology = Topology()
     reactors: dict[int, Reactor] = {}
     for number in program.order:
-        reactors[number] = topology.add(
-            f"n{number}", _reactor_class(program.nodes[number], number, native, base)()
-        )
+        reactors[number] = topology.add(f"n{number}", _reactor_class(program.nodes[number], number, native, base)())
     for number, node in enumerate(program.nodes):
         for index, spec in enumerate(node.inputs):
             target: Any = reactors[number].ports[f"i{index}"]

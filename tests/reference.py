@@ -22,9 +22,7 @@ from reactvec.topology import (
     Topology,
 )
 
-Value = tuple[
-    "npt.NDArray[Any]", "npt.NDArray[np.bool_]"
-]  # of a port at a tag: [rows, *shape], present [rows]
+Value = tuple["npt.NDArray[Any]", "npt.NDArray[np.bool_]"]  # of a port at a tag: [rows, *shape], present [rows]
 
 
 class ReadsAbsentError(Exception):
@@ -51,9 +49,7 @@ class Reference:
         self.topology = topology
         self.connection = {connection.target: connection for connection in topology.connections}
         self.past: dict[tuple[Port, int], Value] = {}
-        self.external = {
-            port: np.zeros((port.reactor.rows, *port.shape), port.dtype) for port in topology.externals
-        }
+        self.external = {port: np.zeros((port.reactor.rows, *port.shape), port.dtype) for port in topology.externals}
         self.tag = -1
         self._run("startup")
 
@@ -82,9 +78,7 @@ class Reference:
 
     def _outputs(self) -> list[OutputPort]:
         reactors = self.topology.reactors.values()
-        return [
-            port for reactor in reactors for port in reactor.ports.values() if isinstance(port, OutputPort)
-        ]
+        return [port for reactor in reactors for port in reactor.ports.values() if isinstance(port, OutputPort)]
 
     def _blank(self, port: Port) -> Value:
         rows = port.reactor.rows
@@ -118,10 +112,7 @@ class Reference:
         return False
 
     def _run_row(self, reactor: Reactor, entry: Reaction, row: int, command: str) -> None:
-        seen = {
-            use: self._see(reactor, reactor.ports[name_of(use)], row)
-            for use in entry.triggers + entry.sources
-        }
+        seen = {use: self._see(reactor, reactor.ports[name_of(use)], row) for use in entry.triggers + entry.sources}
         if command == "step" and entry.triggers and not any(seen[use][1].any() for use in entry.triggers):
             return
         arguments: list[Any] = [] if reactor.bank is None else [range(row, row + 1)]
@@ -132,9 +123,7 @@ class Reference:
             arguments.append(present if isinstance(use, Presence) else values)
         own = slice(row, row + 1) if reactor.bank is not None else 0
         for use in entry.effects:
-            values, present = self.past.setdefault(
-                (port := reactor.ports[name_of(use)], self.tag), self._blank(port)
-            )
+            values, present = self.past.setdefault((port := reactor.ports[name_of(use)], self.tag), self._blank(port))
             if isinstance(use, Port):
                 present[row] = True
             arguments.append(present[own, ...] if isinstance(use, Presence) else values[own, ...])
@@ -145,9 +134,7 @@ class Reference:
         many = reactor.bank is not None
         if port in self.external:
             values, present = self.external[port], np.ones(reactor.rows, np.bool_)
-            return (
-                (values[row : row + 1], present[row : row + 1]) if many else (values[0, ...], present[0, ...])
-            )
+            return (values[row : row + 1], present[row : row + 1]) if many else (values[0, ...], present[0, ...])
         connection = self.connection[port]
         values, present = self.at(connection.source, self.tag - connection.delay)
         source_many = connection.source.reactor.bank is not None

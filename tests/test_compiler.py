@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -48,7 +49,7 @@ class Early(Reactor):
 def chain(length: int, *, close: bool = False, delay: int = 0) -> tuple[Topology, list[Relay]]:
     topology = Topology()
     relays = [topology.add(f"r{index}", Relay()) for index in range(length)]
-    for one, other in zip(relays, relays[1:], strict=False):
+    for one, other in itertools.pairwise(relays):
         topology.connect(one.y, other.x)
     if close:
         topology.connect(relays[-1].y, relays[0].x, delay=delay)
@@ -144,7 +145,7 @@ def test_an_output_keeps_one_slot_more_than_its_longest_delay(delay: int, slots:
     schedule = compile(topology)
     assert {slab.name: slab.slots for slab in schedule.slabs}["r0.y"] == slots > delay
     blocks = places(schedule)
-    assert all(end <= begin for (_, end), (begin, _) in zip(blocks, blocks[1:], strict=False))
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(blocks))
     assert blocks[-1][1] <= schedule.arena_bytes
     assert all(begin % 128 == 0 for begin, _ in blocks)
 

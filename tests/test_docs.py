@@ -15,7 +15,10 @@ SNIPPET = re.compile(r"^```python\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!http|#)([^)#]+)")
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if SNIPPET.search(page.read_text())], ids=lambda page: page.name)
+WITH_SNIPPETS = [page for page in PAGES if SNIPPET.search(page.read_text())]
+
+
+@pytest.mark.parametrize("page", WITH_SNIPPETS, ids=lambda page: page.name)
 def test_snippets_run(page: Path, tmp_path: Path) -> None:
     snippets = [match["code"] for match in SNIPPET.finditer(page.read_text())]
     script = tmp_path / "snippets.py"

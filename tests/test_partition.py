@@ -22,9 +22,7 @@ Run = tuple[int, int, int, int]  # reaction, tag, lo, hi
 def simulate(schedule: Schedule, program: Program) -> dict[Run, tuple[Moment, Clock]]:
     """Run the programs on paper: when each reaction ran, and what its worker knew to be done by then."""
     workers = range(schedule.workers)
-    script = [
-        [(tag, row.tolist()) for tag in range(TAGS) for row in program.code[worker]] for worker in workers
-    ]
+    script = [[(tag, row.tolist()) for tag in range(TAGS) for row in program.code[worker]] for worker in workers]
     clocks = [[0] * schedule.workers for _ in workers]
     published: dict[tuple[int, int, int], Clock] = {}
     runs: dict[Run, tuple[Moment, Clock]] = {}

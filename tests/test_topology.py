@@ -142,16 +142,12 @@ def test_an_initial_value_needs_a_delay() -> None:
 def test_connect_and_external_want_ports_of_the_right_direction() -> None:
     topology = Topology()
     one, other = topology.add("one", Relay()), topology.add("other", Relay())
-    with pytest.raises(
-        TopologyError, match=r"connect\(one\.x, other\.y\): connect an output port to an input"
-    ):
+    with pytest.raises(TopologyError, match=r"connect\(one\.x, other\.y\): connect an output port to an input"):
         topology.connect(one.x, other.y)
     with pytest.raises(TopologyError, match=r"connect\(one\.y, 3\): connect an output port to an input port"):
         topology.connect(one.y, 3)
     for wrong in (one.y, 3):
-        with pytest.raises(
-            TopologyError, match=r"external\(.*\): only an input port can be fed by the caller"
-        ):
+        with pytest.raises(TopologyError, match=r"external\(.*\): only an input port can be fed by the caller"):
             topology.external(wrong)
 
 
@@ -208,3 +204,11 @@ def test_reactors_have_ports_and_reactions_of_their_own_class_and_its_bases() ->
 
 def test_presence_of_the_same_port_is_the_same() -> None:
     assert present(Relay.x) == present(Relay.x) != present(Relay.y)
+
+
+def test_a_port_cannot_hide_what_every_reactor_has() -> None:
+    for name in ("rows", "bank", "name", "timing"):
+        with pytest.raises(TopologyError, match=rf"Odd.{name} hides"):
+            type("Odd", (Reactor,), {name: InputPort()})
+    with pytest.raises(TopologyError, match="no size"):
+        InputPort((), str)

@@ -106,7 +106,7 @@ def test_every_action_space(action: str) -> None:
     mode=st.sampled_from([AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP]),
     workers=st.integers(1, 6),
 )
-def test_any_call_sequence(observation: str, num_envs: int, seed: int | None, mode: AutoresetMode, workers: int) -> None:
+def test_any_calls(observation: str, num_envs: int, seed: int | None, mode: AutoresetMode, workers: int) -> None:
     seeds = [(seed or 0) * 31 + i if i % 3 else 5 for i in range(num_envs)]
     env_fns = [partial(SampleEnv, observation)] * num_envs
     place = {"placement": "threads", "num_workers": min(workers, num_envs)}
@@ -214,15 +214,19 @@ def test_an_environments_exception_comes_back_whole(where: str, place: dict[str,
     vector = ReactorVectorEnv(env_fns, **place)
     expected = {"shape": ValueError, "dtype": TypeError}.get(where, OddError)
     with pytest.raises(expected) as raised:
-        vector.reset(seed=0)
-        for _ in range(5):
-            vector.step(np.zeros(4, int))
+        reset_and_step(vector, 5)
     frames = [entry.name for entry in raised.traceback]
     assert where in frames or "write" in frames
     assert any("sub-environment 3" in note for note in getattr(raised.value, "__notes__", ["sub-environment 3"]))
     with pytest.raises(ResetNeeded):
         vector.step(np.zeros(4, int))
     vector.close()
+
+
+def reset_and_step(vector: ReactorVectorEnv, steps: int) -> None:
+    vector.reset(seed=0)
+    for _ in range(steps):
+        vector.step(np.zeros(vector.num_envs, int))
 
 
 def cartpole_like() -> gym.Env[Any, Any]:

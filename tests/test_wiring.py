@@ -57,9 +57,7 @@ def refused(topology: Topology, message: str) -> None:
 def test_shapes_that_do_not_fit(
     many: int | None, shape: tuple[int, ...], few: int | None, target: tuple[int, ...], message: str
 ) -> None:
-    topology, source, sink = pair(
-        Source(bank=many, y=(shape, np.float32)), Sink(bank=few, x=(target, np.float32))
-    )
+    topology, source, sink = pair(Source(bank=many, y=(shape, np.float32)), Sink(bank=few, x=(target, np.float32)))
     topology.connect(source.y, sink.x)
     refused(topology, r"source\.y -> sink\.x: " + message)
 
@@ -124,9 +122,7 @@ def test_external_twice() -> None:
 def test_ports_of_reactors_that_were_not_added(foreign: OutputPort) -> None:
     topology, _, sink = pair()
     topology.connect(foreign, sink.x)
-    refused(
-        topology, r"port 'y' is of (a reactor class|Source, which is not in the topology): connect ports of"
-    )
+    refused(topology, r"port 'y' is of (a reactor class|Source, which is not in the topology): connect ports of")
 
 
 def test_a_port_of_a_namesake_in_another_topology() -> None:
@@ -153,9 +149,7 @@ def test_initial_values_that_contradict_each_other() -> None:
     topology, source, sink = pair()
     topology.connect(source.y, sink.x, delay=1, initial=[1, 2])
     topology.connect(source.y, topology.add("other", Sink()).x, delay=2, initial=[1, 3])
-    refused(
-        topology, r"source\.y -> other\.x: another connection of source\.y declares another initial value; "
-    )
+    refused(topology, r"source\.y -> other\.x: another connection of source\.y declares another initial value; ")
 
 
 def test_equal_initial_values_agree() -> None:
@@ -169,9 +163,7 @@ def test_an_initial_value_for_one_reader_alone() -> None:
     topology, source, sink = pair()
     topology.connect(source.y, sink.x, delay=1, initial=0)
     topology.connect(source.y, topology.add("other", Sink()).x, delay=1)
-    refused(
-        topology, r"source\.y -> other\.x: another connection of source\.y declares an initial value; declare"
-    )
+    refused(topology, r"source\.y -> other\.x: another connection of source\.y declares an initial value; declare")
 
 
 def test_an_output_that_no_reaction_writes() -> None:
@@ -180,9 +172,7 @@ def test_an_output_that_no_reaction_writes() -> None:
 
     topology, source, sink = pair(Idle())
     topology.connect(source.y, sink.x)
-    refused(
-        topology, r"source\.y is connected to sink\.x, but no reaction writes it; name it among the effects"
-    )
+    refused(topology, r"source\.y is connected to sink\.x, but no reaction writes it; name it among the effects")
 
 
 def test_a_step_that_reads_what_only_startup_writes() -> None:
@@ -193,9 +183,7 @@ def test_a_step_that_reads_what_only_startup_writes() -> None:
 
     topology, source, sink = pair(Once())
     topology.connect(source.y, sink.x, delay=1)
-    refused(
-        topology, r"sink\.read reads source\.y at every step, but no step reaction writes it; write it in one"
-    )
+    refused(topology, r"sink\.read reads source\.y at every step, but no step reaction writes it; write it in one")
 
 
 def bad_reactor(**uses: Any) -> Topology:

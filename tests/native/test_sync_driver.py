@@ -19,9 +19,7 @@ def build(folder: Path, header: str, *options: str) -> Path:
     (folder / "_sync.h").write_text(header)
     binary = folder / "sync_driver"
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", *options]
-    subprocess.run(
-        [str(COMPILER), *flags, f"-I{folder}", str(HERE / "sync_driver.c"), "-o", str(binary)], check=True
-    )
+    subprocess.run([str(COMPILER), *flags, f"-I{folder}", str(HERE / "sync_driver.c"), "-o", str(binary)], check=True)
     return binary
 
 
@@ -46,7 +44,7 @@ def test_the_condition_variable_that_replaces_the_futex(tmp_path: Path) -> None:
 
 
 def test_the_driver_notices_a_publisher_that_does_not_wake(tmp_path: Path) -> None:
-    header = mutated("if (atomic_load(&clock->sleepers)) rv_wake(clock);", "")
+    header = mutated("        rv_wake(clock);\n", "")
     done = drive(build(tmp_path, header), 40, 1)
     assert done.returncode == 1
     assert "FAILED" in done.stdout
