@@ -21,21 +21,27 @@ from reactvec.topology import (
 )
 
 if TYPE_CHECKING:
+    from reactvec.algorithms import DQN, DQNConfig, train_dqn
     from reactvec.env_bank import EnvBank, make_env_bank
     from reactvec.port_types import port_type, unpack
     from reactvec.vector_env import ReactorVectorEnv
 
 # Imported when first used: what needs gymnasium, or an extra.
 _LAZY = {
+    "DQN": "reactvec.algorithms",
+    "DQNConfig": "reactvec.algorithms",
     "EnvBank": "reactvec.env_bank",
     "ReactorVectorEnv": "reactvec.vector_env",
     "make_env_bank": "reactvec.env_bank",
     "port_type": "reactvec.port_types",
+    "train_dqn": "reactvec.algorithms",
     "unpack": "reactvec.port_types",
 }
 
 __all__ = [
+    "DQN",
     "CausalityLoop",
+    "DQNConfig",
     "EnvBank",
     "Execution",
     "InputPort",
@@ -51,6 +57,7 @@ __all__ = [
     "port_type",
     "present",
     "reaction",
+    "train_dqn",
     "unpack",
 ]
 

@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from reactvec.compiler import ALIGNMENT
-from reactvec.schedule import Access, Schedule, Slab
+from reactvec.schedule import ALIGNMENT, Access, Schedule, Slab
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Flags: TypeAlias = "npt.NDArray[np.bool_]"

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from reactvec.partition import partition
 from reactvec.presence import find_absent
-from reactvec.schedule import Access, Schedule, ScheduledReaction, Slab
+from reactvec.schedule import ALIGNMENT, Access, Schedule, ScheduledReaction, Slab
 from reactvec.topology import (
     SHUTDOWN,
     STARTUP,
@@ -31,8 +31,6 @@ from reactvec.topology import (
     TopologyError,
 )
 from reactvec.wiring import Wiring, wire
-
-ALIGNMENT = 128  # bytes; two cache lines, since some processors fetch them in pairs
 
 
 @dataclass(slots=True)

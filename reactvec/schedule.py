@@ -29,6 +29,7 @@ class Op(IntEnum):
 
 
 COLUMNS = 7
+ALIGNMENT = 128  # bytes, of slots in the arena; two cache lines, since some processors fetch them in pairs
 
 
 @dataclass(frozen=True)

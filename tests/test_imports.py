@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "presence": {"topology", "wiring", "compiler"},
     "partition": {"schedule", "topology"},
     "compiler": {"partition", "presence", "schedule", "topology", "wiring"},
-    "arena": {"compiler", "schedule"},
+    "arena": {"schedule"},
     "workers": {"_sched"},
     "placement": set(),
     "binding": {"arena", "schedule"},

@@ -118,9 +118,7 @@ MAKERS = {
     "short": lambda i: gym.make("CartPole-v1", max_episode_steps=7),
     "one step": lambda i: gym.make("CartPole-v1", max_episode_steps=1),
     "unlimited": lambda i: CartPoleEnv(),
-    "all kinds": lambda i: gym.make(
-        "CartPole-v1", max_episode_steps=5 + 9 * i, sutton_barto_reward=i % 2 == 0
-    ),
+    "all kinds": lambda i: gym.make("CartPole-v1", max_episode_steps=5 + 9 * i, sutton_barto_reward=i % 2 == 0),
 }
 
 

@@ -40,9 +40,7 @@ REFUSED = {
     "two TimeLimits": lambda: TimeLimit(gym.make("CartPole-v1"), 9),
     "a TimeLimit has its own spaces": lambda: with_space(gym.make("CartPole-v1")),
     "another action space": lambda: changed(CartPoleEnv(), "action_space", gym.spaces.Discrete(2, start=1)),
-    "another observation space": lambda: changed(
-        CartPoleEnv(), "observation_space", gym.spaces.Box(-1, 1, (4,))
-    ),
+    "another observation space": lambda: changed(CartPoleEnv(), "observation_space", gym.spaces.Box(-1, 1, (4,))),
 }
 
 
@@ -78,9 +76,7 @@ def test_specialise_gives_a_bank():
 
 
 def test_specialise_needs_all_environments():
-    bank, reason = specialise(
-        [gym.make("CartPole-v1"), gym.make("CartPole-v1", render_mode="rgb_array")], True
-    )
+    bank, reason = specialise([gym.make("CartPole-v1"), gym.make("CartPole-v1", render_mode="rgb_array")], True)
     assert (bank, reason) == (None, "environment 1: render_mode='rgb_array'")
     assert specialise([gym.make("Pendulum-v1")], True) == (None, "no native kernel for PendulumEnv")
     assert specialise([], True) == (None, "there are no environments")
