@@ -301,7 +301,8 @@ cdef int run_program(Worker *worker, int command, int64_t cycles, int64_t tag) n
             if at.kind == EXEC:
                 execute(worker, at, tag + cycle)
             elif at.kind == PUBLISH:
-                rv_publish(&worker.clocks[worker.index], mine + <uint32_t> (cycle * publishes[worker.index] + at.number))
+                target = mine + <uint32_t> (cycle * publishes[worker.index] + at.number)
+                rv_publish(&worker.clocks[worker.index], target)
             else:
                 target = worker.base[at.other] + <uint32_t> ((cycle - at.back) * publishes[at.other] + at.number)
                 if wait_for(worker, &worker.clocks[at.other], target) == RV_ABORTED:
