@@ -34,6 +34,7 @@ MAY_IMPORT = {
 }
 FOR_ALGORITHMS = ("reactvec", "reactvec.env_bank", "reactvec.port_types", "reactvec.algorithms")
 FASTEST_S = 0.3
+ENGINE = {"reactvec._kernel", "reactvec._sync", "reactvec._interpreter"}
 
 
 def imported(path: Path) -> set[str]:
@@ -58,10 +59,10 @@ def test_the_runtime_is_layered(module: str) -> None:
     assert imported_of_reactvec(PACKAGE / f"{module}.py") <= allowed
 
 
-@pytest.mark.parametrize("module", ["_sched.pyx", "_kernel.pxd"])
+@pytest.mark.parametrize("module", ["_sched.pyx", "_interpreter.pxd", "_sync.pxd", "_kernel.pxd"])
 def test_the_engine_knows_kernels_alone(module: str) -> None:
     text = (PACKAGE / module).read_text()
-    assert set(re.findall(r"(?:from|import|cimport)\s+(reactvec[.\w]*)", text)) <= {"reactvec._kernel"}
+    assert set(re.findall(r"(?:from|import|cimport)\s+(reactvec[.\w]*)", text)) <= ENGINE
 
 
 def test_algorithms_use_public_names() -> None:
