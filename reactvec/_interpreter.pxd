@@ -83,7 +83,8 @@ cdef struct Control:       # the one control word: written by the caller before 
     int64_t tag
     rv_limit last          # a reaction failed at this point: what comes later does not run, see `point`
     rv_flag abort          # leave every wait, serve no more
-    rv_flag busy           # the caller is in `run`
+    rv_flag busy           # a command was issued and is not finished
+    rv_flag begun          # ... by `begin`, and waits for `finish`
 
 
 cdef struct Worker:        # private to one worker, but for `error` and its companions once a command has ended

@@ -152,12 +152,13 @@ cdef class Engine:
         if rv_raised(&self.control.abort):
             rv_lower(&self.control.busy)
             return True
+        rv_raise(&self.control.begun)
         self.issue(command, cycles)
         return False
 
     cpdef bint finish(self) except? True:
         """Run the caller's part of the command and wait for the others; True when a reaction failed."""
-        if not rv_raised(&self.control.busy):
+        if not rv_drop(&self.control.begun):
             raise RuntimeError("finish() without begin()")
         try:
             return self.conclude()
@@ -231,6 +232,10 @@ cdef class Engine:
     @property
     def aborted(self) -> bool:
         return rv_raised(&self.control.abort)
+
+    @property
+    def begun(self) -> bool:
+        return rv_raised(&self.control.begun)
 
 
 cdef void *allocate(size_t size) except NULL:

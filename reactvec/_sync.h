@@ -80,6 +80,9 @@ static inline void rv_lower_limit(rv_limit *limit, int64_t value) {
     while (value < seen && !atomic_compare_exchange_weak(&limit->value, &seen, value)) continue;
 }
 
+/* True if it was raised, and now is not (by this caller alone). */
+static inline int rv_drop(rv_flag *flag) { return (int)atomic_exchange(&flag->raised, 0); }
+
 /* Zeroed memory on lines of its own; free() it. NULL when there is none. */
 static inline void *rv_allocate(size_t size) {
     size = (size + RV_LINE - 1) / RV_LINE * RV_LINE;

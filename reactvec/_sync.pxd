@@ -22,6 +22,7 @@ cdef extern from "_sync.h" nogil:
     void rv_lower(rv_flag *)
     bint rv_raised(const rv_flag *)
     bint rv_take(rv_flag *)
+    bint rv_drop(rv_flag *)
     void rv_set_limit(rv_limit *, int64_t)
     int64_t rv_limited(const rv_limit *)
     void rv_lower_limit(rv_limit *, int64_t)

@@ -123,7 +123,8 @@ class EnvBank(Reactor):
         except Exception as error:
             name_environment(error, i)
             raise
-        reward[:], terminated[:], truncated[:] = rewards, terminals, cuts
+        for column, values in ((reward, rewards), (terminated, terminals), (truncated, cuts)):
+            _write_column(column, values, rows.start)
 
     def _begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
@@ -153,7 +154,7 @@ class EnvBank(Reactor):
             try:
                 if env is not None:
                     env.close()
-            except Exception as error:
+            except BaseException as error:
                 name_environment(error, i)
                 errors.append(error)
         if errors:
@@ -217,10 +218,16 @@ def make_env_bank(
     if not env_fns:
         raise ValueError("env_fns is empty: give at least one function that makes an environment")
     built = [env_fns[0]()]
-    kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
+    try:
+        kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
+    except BaseException:
+        for env in built:
+            env.close()
+        raise
     if kernel is not None:
         return NativeEnvBank(env_fns, built, kernel, autoreset_mode)
     if native is True:
+        built[0].close()
         raise ValueError(f"native=True, but {reason}; use native='auto' to step these environments in Python")
     action_type: PortType = ((), object) if actions_as_given else port_type(built[0].action_space)
     bank = EnvBank(env_fns, built, autoreset_mode, action_type)
@@ -256,6 +263,19 @@ def check_spaces(env: gym.Env[Any, Any], observation: gym.Space[Any], action: gy
         raise RuntimeError(
             f"a sub-environment's action space {env.action_space} is not the single_action_space {action}"
         )
+
+
+def _write_column(column: Array, values: list[Any], first: int) -> None:
+    """Write a value per row, all at once; where that fails, find the row whose value does not fit."""
+    try:
+        column[:] = values
+    except (TypeError, ValueError):
+        for k, value in enumerate(values):
+            try:
+                column[k] = value
+            except (TypeError, ValueError) as error:
+                name_environment(error, first + k)
+                raise
 
 
 def name_environment(error: BaseException, index: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import weakref
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from reactvec.arena import Arena
 from reactvec.binding import bind, view
 from reactvec.placement import usable_cores
 from reactvec.schedule import Op, Schedule, ScheduledReaction
-from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology
+from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
 
 
@@ -28,7 +29,8 @@ class Execution:
     """A topology at work: `advance(n)` runs n tags, `command(name)` the reactions of another command, as one tag.
 
     The schedule must be compiled from this topology. Startup reactions run at construction (tag -1), shutdown
-    reactions at `close`. The calling thread is worker 0; the others are threads that live until `close`.
+    reactions at `close`, and where startup failed. The calling thread is worker 0; the others are threads that live
+    until `close`.
 
     An exception of a reaction is raised by `advance` or `command` with its type and traceback; its tag is not
     committed, `read` still gives the values of the tag before, and the next call runs that tag anew. Where several
@@ -36,6 +38,9 @@ class Execution:
     """
 
     def __init__(self, topology: Topology, schedule: Schedule) -> None:
+        strangers = {reaction.reactor for reaction in schedule.reactions} - topology.reactors.keys()
+        if strangers:
+            raise TopologyError(f"the schedule is of another topology: {min(strangers)!r} is not in this one")
         self.topology = topology
         self.schedule = schedule
         self._torn = False
@@ -50,13 +55,13 @@ class Execution:
         _executions.add(self)
         try:
             self._run(STARTUP)
-        except BaseException:
-            self._finalizer()
+        except BaseException as error:
+            self._close_after(error)
             raise
 
     def advance(self, tags: int = 1) -> None:
         """Run this many tags of the step reactions; one crossing from Python."""
-        if self._engine.run(self._commands[STEP], tags):
+        if self._engine.run(self._commands[STEP], operator.index(tags)):
             self._raise(ahead=tags > 1 and self.schedule.workers > 1)
 
     def begin(self) -> None:
@@ -110,15 +115,24 @@ class Execution:
         if not self._finalizer.alive:
             return
         try:
-            if not self._engine.aborted:
-                self._run(SHUTDOWN, self._carry)
+            if self.begun:
+                self.finish()
         finally:
-            self._finalizer()
+            try:
+                if not self._engine.aborted:
+                    self._run(SHUTDOWN, self._carry)
+            finally:
+                self._finalizer()
 
     @property
     def tag(self) -> int:
         """The tag that runs next."""
         return self._engine.tag
+
+    @property
+    def begun(self) -> bool:
+        """Whether a tag was begun and waits for `finish`."""
+        return self._engine.begun
 
     @property
     def closed(self) -> bool:

@@ -45,8 +45,10 @@ def resolve_placement(placement: str, num_workers: int | None, num_envs: int, na
     """
     if placement not in PLACEMENTS:
         raise ValueError(f"placement={placement!r} is not one of {', '.join(map(repr, PLACEMENTS))}")
-    if num_workers is not None and not 1 <= num_workers <= num_envs:
-        raise ValueError(f"num_workers={num_workers} must be from 1 to the number of environments, {num_envs}")
+    if num_workers is not None and (type(num_workers) is not int or not 1 <= num_workers <= num_envs):
+        raise ValueError(
+            f"num_workers={num_workers!r} must be a whole number from 1 to the number of environments, {num_envs}"
+        )
     if placement == "inline":
         if num_workers not in (None, 1):
             raise ValueError(f"placement='inline' has one worker, not {num_workers}; use placement='threads'")

@@ -29,16 +29,13 @@ def find_absent(
     _check_timings(nodes)
     steps = commands[STEP]
     sporadic = {index for index in steps if nodes[index].reactor.timing(nodes[index].entry) != Timing()}
-    while (
-        True
-    ):  # ends: each round adds a slab; rounds follow the levels, so only loops through delays need more than two
+    known = -1
+    while len(absent) > known:  # each round adds a slab; only loops through delays need more than two rounds
         known = len(absent)
         for index in steps:
             triggers = _triggers(nodes[index])
             if index in sporadic or (triggers and all(slab in absent for slab, _ in triggers)):
                 absent.update(access.slab for access in nodes[index].accesses if access.role == "effect")
-        if len(absent) == known:
-            break
     guards = {index: _triggers(nodes[index]) for index in steps}
     return absent, {
         index: triggers

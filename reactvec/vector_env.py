@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 
 from reactvec.compiler import compile
-from reactvec.env_bank import NativeEnvBank, make_env_bank
+from reactvec.env_bank import NativeEnvBank, make_env_bank, name_environment
 from reactvec.execution import Execution
 from reactvec.placement import resolve_placement
 from reactvec.port_types import copied, unpack, unpack_row
@@ -34,7 +34,10 @@ class Pending(Enum):
 
 
 class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
-    """Vectorised environments, in place of `gymnasium.vector.AsyncVectorEnv` (or SyncVectorEnv).
+    """Vectorised environments, in place of `gymnasium.vector.SyncVectorEnv` or AsyncVectorEnv in this process.
+
+    `reset`, `step`, their async forms and `close` are Gymnasium's; `call`, `get_attr`, `set_attr` and `render` are not
+    there.
 
     Args:
         env_fns: functions that make the sub-environments, all with the same action space.
@@ -57,7 +60,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
 
     def __init__(
         self,
-        env_fns: Sequence[Callable[[], gym.Env[Any, Any]]],
+        env_fns: Iterable[Callable[[], gym.Env[Any, Any]]],
         shared_memory: bool = True,
         copy: bool = True,
         context: str | None = None,
@@ -74,7 +77,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         on_worker_failure: str = "raise",
     ) -> None:
         _check_arguments(worker, observation_mode, isolated, native, on_worker_failure, max_concurrency)
-        self.env_fns = env_fns
+        env_fns = self.env_fns = list(env_fns)
         self.shared_memory, self.copy, self.context, self.daemon = shared_memory, copy, context, daemon
         self.observation_mode = observation_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -103,7 +106,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         self._requests = self._execution.input(bank.request)
         outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
         self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
-        self._pending = Pending.NOTHING
+        self._asked = Pending.NOTHING
         self._reset_needed = ""
 
     def _slot(self, port: OutputPort, slot: int) -> Any:
@@ -123,14 +126,64 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         `seed` is None, an int (environment i gets `seed + i`) or one per environment. The others keep their last
         observation and add no info.
         """
-        self.reset_async(seed=seed, options=options)
-        return self.reset_wait()
+        self._assert_can_begin("reset_async")
+        self._request(seed, options)
+        return self._carry_out_reset()
 
     def reset_async(
         self, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> None:
         """Check and keep the request; `reset_wait` carries it out."""
         self._assert_can_begin("reset_async")
+        self._request(seed, options)
+        self._asked = Pending.RESET
+
+    def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
+        """Carry out the reset that `reset_async` began; `(observations, infos)`."""
+        self._assert_pending(Pending.RESET)
+        _refuse_timeout(timeout)
+        self._asked = Pending.NOTHING
+        return self._carry_out_reset()
+
+    def step(self, actions: Any) -> StepResult:
+        """Step every sub-environment: `(observations, rewards float64, terminations, truncations, infos)`.
+
+        Raises:
+            ValueError, TypeError: a wrong number or kind of actions; nothing has stepped then.
+            Exception: whatever a sub-environment raised; a `reset()` is needed afterwards.
+        """
+        self._assert_can_begin("step_async")
+        self._send(actions)
+        return self._receive()
+
+    def step_async(self, actions: Any) -> None:
+        """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
+        self._assert_can_begin("step_async")
+        self._send(actions)
+        self._asked = Pending.STEP
+
+    def step_wait(self, timeout: float | None = None) -> StepResult:
+        """Finish the step that `step_async` began."""
+        self._assert_pending(Pending.STEP)
+        _refuse_timeout(timeout)
+        return self._receive()
+
+    def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
+        """Close the sub-environments, each in the worker that built it, and end the workers."""
+        if not hasattr(self, "_execution"):
+            return
+        if self._pending is Pending.STEP:
+            gym.logger.warn("Calling `close` while waiting for a pending call to `step` to complete.")
+        self.closed = True
+        self._execution.close()
+
+    @property
+    def _pending(self) -> Pending:
+        """What the caller asked for and has not waited for; a step is over when the execution says so."""
+        over = self._asked is Pending.STEP and not self._execution.begun
+        return Pending.NOTHING if over else self._asked
+
+    def _request(self, seed: int | Sequence[int | None] | None, options: dict[str, Any] | None) -> None:
         seeds = self._seeds(seed)
         mask = None
         if options is not None and "reset_mask" in options:
@@ -140,32 +193,16 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
             raise ResetNeeded(f"{self._reset_needed}; reset all sub-environments first")
         for i in range(self.num_envs):
             self._requests[i] = (seeds[i], options) if mask is None or mask[i] else None
-        self._pending = Pending.RESET
 
-    def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
-        """Carry out the reset that `reset_async` began; `(observations, infos)`."""
-        self._assert_pending(Pending.RESET)
-        _refuse_timeout(timeout)
-        self._pending = Pending.NOTHING
+    def _carry_out_reset(self) -> tuple[Any, dict[str, Any]]:
         self._reset_needed = "the last reset() failed"
         self._execution.command("reset")
-        self._reset_needed = ""
         obs, *_, infos = self._slots[(self._execution.tag - 1) & 1]
-        return self._observations(obs), self._merge(infos)
+        result = self._observations(obs), self._merge(infos)
+        self._reset_needed = ""
+        return result
 
-    def step(self, actions: Any) -> StepResult:
-        """Step every sub-environment: `(observations, rewards float64, terminations, truncations, infos)`.
-
-        Raises:
-            ValueError, TypeError: a wrong number or kind of actions; nothing has stepped then.
-            Exception: whatever a sub-environment raised; a `reset()` is needed afterwards.
-        """
-        self.step_async(actions)
-        return self.step_wait()
-
-    def step_async(self, actions: Any) -> None:
-        """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
-        self._assert_can_begin("step_async")
+    def _send(self, actions: Any) -> None:
         if self._reset_needed:
             raise ResetNeeded(f"{self._reset_needed}; call reset() before step()")
         if self._is_native:
@@ -173,14 +210,10 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         else:
             rows = _rows(self.action_space, actions, self.num_envs)
             self._actions[:] = np.fromiter(rows, object, self.num_envs)  # an array of the rows would unpack them
+        self._reset_needed = "a step was cut short"  # until its results are there: a signal can come at any line
         self._execution.begin()
-        self._pending = Pending.STEP
 
-    def step_wait(self, timeout: float | None = None) -> StepResult:
-        """Finish the step that `step_async` began."""
-        self._assert_pending(Pending.STEP)
-        _refuse_timeout(timeout)
-        self._pending = Pending.NOTHING
+    def _receive(self) -> StepResult:
         try:
             self._execution.finish()
         except BaseException as error:
@@ -191,16 +224,9 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
             merged = self._native_infos(terminated, truncated, final_obs)
         else:
             merged = self._merge(infos)
-        return self._observations(obs), reward.copy(), terminated.copy(), truncated.copy(), merged
-
-    def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
-        """Close the sub-environments, each in the worker that built it, and end the workers."""
-        if not hasattr(self, "_execution"):
-            return
-        if self._pending is Pending.STEP:
-            gym.logger.warn("Calling `close` while waiting for a pending call to `step` to complete.")
-            self.step_wait()
-        self._execution.close()
+        result = self._observations(obs), reward.copy(), terminated.copy(), truncated.copy(), merged
+        self._reset_needed = ""
+        return result
 
     def _observations(self, obs: Any) -> Any:
         """What is returned of a slot's observations: a copy or a view; Python values are batched as Gymnasium does."""
@@ -232,7 +258,11 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         infos: dict[str, Any] = {}
         for i, row in [(i, row) for i, row in enumerate(rows.tolist()) if row]:
             for info in row:
-                infos = self._add_info(infos, info, i)
+                try:
+                    infos = self._add_info(infos, info, i)
+                except Exception as error:
+                    name_environment(error, i)
+                    raise
         return infos
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
@@ -255,6 +285,9 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
                 f"Calling `{call}` while waiting for a pending call to `{self._pending.value}` to complete.",
                 self._pending.value,
             )
+        self._asked = Pending.NOTHING
+        if self._execution.begun:  # by a step that a signal cut short before it could finish
+            self._execution.finish()
 
     def _assert_pending(self, pending: Pending) -> None:
         if self.closed:
@@ -309,7 +342,7 @@ def _check_arguments(
         raise ValueError(f"observation_mode={observation_mode!r}: only 'same' is supported")
     if isolated:
         raise ValueError("isolated=True needs worker processes; the placements are 'inline' and 'threads'")
-    if native not in ("auto", True, False):
+    if native != "auto" and not isinstance(native, bool):
         raise ValueError(f"native={native!r} must be 'auto', True or False")
     if on_worker_failure not in ("raise", "restart"):
         raise ValueError(f"on_worker_failure={on_worker_failure!r} must be 'raise' or 'restart'")

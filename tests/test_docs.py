@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SNIPPET = re.compile(r"^```python\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+OUTPUT = re.compile(r"^```text\n(.*?)^```", re.MULTILINE | re.DOTALL)  # what snippets of the page print
 LINK = re.compile(r"\]\((?!http|#)([^)#]+)")
 
 
@@ -25,6 +26,8 @@ def test_snippets_run(page: Path, tmp_path: Path) -> None:
     script.write_text("\n\n".join(snippets))
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=110)
     assert done.returncode == 0, done.stderr
+    for shown in OUTPUT.findall(page.read_text()):
+        assert shown in done.stdout, f"{page.name} shows\n{shown}\nbut its snippets print\n{done.stdout}"
 
 
 def test_every_python_block_is_a_snippet() -> None:

@@ -1,0 +1,128 @@
+"""Ctrl-C may come at any line of `step`: a reset, and a close, always work afterwards."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+
+from reactvec import ReactorVectorEnv
+from tests.sample_envs import FailingEnv
+
+cartpole = partial(gym.make, "CartPole-v1")
+
+
+class Interrupt(BaseException):
+    """What the signal handler raises."""
+
+
+@pytest.fixture
+def alarms() -> Iterator[None]:
+    def interrupt(*_: Any) -> None:
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def step_until_interrupted(vector: ReactorVectorEnv, actions: np.ndarray[Any, Any], asynchronous: bool) -> None:
+    try:
+        while True:
+            if asynchronous:
+                vector.step_async(actions)
+                vector.step_wait()
+            else:
+                vector.step(actions)
+    except Interrupt:
+        pass
+
+
+@pytest.mark.parametrize("native", [False, "auto"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_storm_of_signals(alarms: None, native: Any, workers: int, asynchronous: bool) -> None:
+    vector = ReactorVectorEnv([cartpole] * 4, native=native, placement="threads", num_workers=workers)
+    actions, draw = np.zeros(4, np.int64), random.Random(0)
+    for _ in range(60):
+        if asynchronous and vector._pending.value == "step":
+            vector.step_wait()
+        vector.reset(seed=0)
+        signal.setitimer(signal.ITIMER_REAL, draw.uniform(0.0001, 0.002))
+        step_until_interrupted(vector, actions, asynchronous)
+    vector.close()
+    assert vector.closed
+
+
+def test_after_an_interrupt_a_reset_is_asked_for() -> None:
+    class Interrupted(FailingEnv):
+        def step(self, action: Any) -> Any:
+            if self.steps == 2:
+                raise KeyboardInterrupt
+            return super().step(action)
+
+    vector = ReactorVectorEnv([partial(Interrupted, "never", RuntimeError())] * 2)
+    vector.reset()
+    for _ in range(2):
+        vector.step(np.zeros(2, int))
+    with pytest.raises(KeyboardInterrupt):
+        vector.step(np.zeros(2, int))
+    with pytest.raises(ResetNeeded, match="KeyboardInterrupt"):
+        vector.step(np.zeros(2, int))
+    vector.reset()
+    vector.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_built_is_closed_when_the_rest_fails(workers: int) -> None:
+    closed = []
+
+    class Closes(FailingEnv):
+        def close(self) -> None:
+            closed.append(threading.get_ident())
+
+    good = partial(Closes, "never", RuntimeError())
+    with pytest.raises(KeyError):
+        ReactorVectorEnv(
+            [good, good, good, partial(Closes, "init", KeyError("no"))], placement="threads", num_workers=workers
+        )
+    assert len(closed) == 3
+
+
+def test_one_that_exits_in_close_keeps_no_other_open() -> None:
+    closed = []
+
+    class Closes(FailingEnv):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    env_fns = [partial(Closes, "close", SystemExit(3)), partial(Closes, "never", RuntimeError())]
+    vector = ReactorVectorEnv(env_fns)
+    with pytest.raises(SystemExit):
+        vector.close()
+    assert len(closed) == 2
+
+
+@pytest.mark.parametrize("what", ["reward", "info"])
+def test_values_of_a_wrong_type_name_their_environment(what: str) -> None:
+    class Odd(FailingEnv):
+        def step(self, action: Any) -> Any:
+            wrong = {"reward": ("much", {}), "info": (1.0, ["no dict"])}[what]
+            return np.zeros(2, np.float32), wrong[0], False, False, wrong[1]
+
+    vector = ReactorVectorEnv([partial(FailingEnv, "never", RuntimeError()), partial(Odd, "never", RuntimeError())])
+    vector.reset()
+    with pytest.raises((ValueError, TypeError, AttributeError)) as raised:
+        vector.step(np.zeros(2, int))
+    assert any("sub-environment 1" in note for note in getattr(raised.value, "__notes__", ["sub-environment 1"]))
+    vector.close()
