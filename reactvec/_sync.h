@@ -168,7 +168,9 @@ static inline int rv_reached(rv_clock *clock, uint32_t target) {
     return (int32_t)(atomic_load_explicit(&clock->count, memory_order_acquire) - target) >= 0;
 }
 
+/* A long pause between commands counts as a short one, so that it is soon forgotten. */
 static inline void rv_learn(rv_patience *patience, int64_t waited_ns) {
+    if (waited_ns > 2 * RV_SPIN_MAX_NS) waited_ns = 2 * RV_SPIN_MAX_NS;
     patience->expected_ns += (waited_ns - patience->expected_ns) / 8;
 }
 

@@ -29,8 +29,9 @@ def _cgroup_quota() -> float | None:
         return None
 
 
-# A second worker pays for its two line transfers (0.1 to 0.5 microseconds) from about this many native rows on.
-NATIVE_ROWS_PER_WORKER = 128
+# Native rows are so cheap that a second worker pays late: the caller copies its results from another core's cache.
+# benchmarks/native_cartpole.py shows one and two threads side by side; up to about this many rows each, one is as fast.
+NATIVE_ROWS_PER_WORKER = 1024
 PLACEMENTS = ("auto", "inline", "threads")
 
 

@@ -25,7 +25,7 @@ def test_python_environments_run_inline_under_a_gil(cores: int, monkeypatch: pyt
 
 def test_native_environments_share_only_what_pays(cores: int) -> None:
     assert resolve_placement("auto", None, 8, native=True) == ("inline", 1)
-    assert resolve_placement("auto", None, 4096, native=True)[1] == cores
+    assert resolve_placement("auto", None, 8192, native=True)[1] == cores
 
 
 def test_what_is_asked_for_is_done(cores: int) -> None:
