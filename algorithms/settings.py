@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 from typing_extensions import Self
 
 from .checks import Check, ConfigError, unknown
@@ -74,6 +75,9 @@ class Settings:
         """Bring values to their form (lists to tuples, dicts to parts) and check each; ConfigError names the
         first bad one.
         """
+        for name, value in self.__dict__.items():
+            if isinstance(value, np.integer):
+                self.__dict__[name] = int(value)
         name = ""
         try:
             for name in self._ramps:
@@ -119,7 +123,7 @@ class Settings:
             body = tree.body if isinstance(tree, ast.ClassDef) else []
             for field, after in pairwise(body):
                 if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr):
-                    found[ast.unparse(field.target)] = inspect.cleandoc(ast.literal_eval(after.value))
+                    found[ast.unparse(field.target)] = " ".join(ast.literal_eval(after.value).split())
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -63,9 +63,10 @@ def _flows(schedule: Schedule, command: str) -> Iterator[tuple[ScheduledReaction
         if access.role == "effect"
     }
     for reader in _members(schedule, command):
-        for access in dict.fromkeys(reader.accesses):
-            if access.role != "effect" and access.slab in writers:
-                yield writers[access.slab], reader, schedule.slabs[access.slab].name, access.delay
+        reads = [(access.slab, access.delay) for access in reader.accesses if access.role != "effect"]
+        for slab, delay in dict.fromkeys(reads):
+            if slab in writers:
+                yield writers[slab], reader, schedule.slabs[slab].name, delay
 
 
 def _fused(schedule: Schedule, command: str) -> Iterator[str]:

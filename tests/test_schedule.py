@@ -38,8 +38,8 @@ class Policy(Reactor):
     weights = InputPort((3,), np.float32)
     action = OutputPort((4,), np.int64)
 
-    @reaction(triggers=[obs], sources=[weights], effects=[action])
-    def act(self, obs, weights, action):
+    @reaction(triggers=[obs], sources=[weights, present(weights)], effects=[action])
+    def act(self, obs, weights, fresh, action):
         action[...] = 0
 
 
