@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .checks import ConfigError, UnknownSetting
+from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
 from .config import AlgorithmConfig, ModelConfig
 from .dqn_config import DQNConfig, ReplayBufferConfig
 
 if TYPE_CHECKING:
     from .algorithm import Algorithm
-    from .checkpoint import CheckpointError
     from .dqn import DQN, dqn_targets
     from .policy import QNetwork
     from .replay_buffer import TransitionRing
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 # Imported when first used: what needs torch.
 _LAZY = {
     "Algorithm": "algorithm",
-    "CheckpointError": "checkpoint",
     "DQN": "dqn",
     "QNetwork": "policy",
     "TrainResult": "training",
@@ -59,7 +57,7 @@ def __getattr__(name: str) -> Any:
         package = (error.name or "").partition(".")[0]
         if package == "reactvec":
             raise
-        raise ModuleNotFoundError(f"{name} needs {package}: pip install 'reactvec[train]'", name=package) from error
+        raise MissingExtra(f"{name} needs {package}: pip install 'reactvec[train]'", name=package) from error
 
 
 def __dir__() -> list[str]:

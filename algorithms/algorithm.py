@@ -20,8 +20,8 @@ from typing_extensions import Self, Unpack
 
 from reactvec import Execution, Schedule, Topology, compile
 
-from .checkpoint import Checkpoint, CheckpointError, read_checkpoint, stored_settings, write_checkpoint
-from .checks import ConfigError
+from .checkpoint import Checkpoint, differing, read_checkpoint, stored_settings, write_checkpoint
+from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .draws import Draws, env_seeds
 from .env_runner import VectorEnvReactor
@@ -54,6 +54,10 @@ class Algorithm(ABC, Generic[C]):
         self.config: C = config.copy()
         self.config.validate()
         self.config.freeze()
+        try:
+            torch.empty(0, device=config.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"device={config.device!r}: {error}") from None
         self._open(Progress())
 
     def _open(self, before: Progress) -> None:
@@ -87,9 +91,7 @@ class Algorithm(ABC, Generic[C]):
 
     @abstractmethod
     def _assemble(self, topology: Topology) -> None:
-        """Add the reactors of the algorithm to the topology, connect them to `self.envs`, and set
-        `self.learner`.
-        """
+        """Add the algorithm's reactors to the topology, connect them to `self.envs`, set `self.learner`."""
 
     @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:
@@ -164,12 +166,7 @@ class Algorithm(ABC, Generic[C]):
                 "agent_episode_returns_mean": {AGENT_ID: mean},
                 "module_episode_returns_mean": {MODULE_ID: mean},
             },
-            "learners": {
-                MODULE_ID: {
-                    **self.learner.metrics(),
-                    "num_gradient_steps_lifetime": progress.gradient_steps,
-                }
-            },
+            "learners": {MODULE_ID: {**self.learner.metrics(), "num_gradient_steps_lifetime": progress.gradient_steps}},
             "timers": {"training_iteration": seconds, "learner_update_timer": learning},
             "num_env_steps_sampled_lifetime": progress.steps,
             "training_iteration": progress.iterations,
@@ -191,9 +188,7 @@ class Algorithm(ABC, Generic[C]):
 
     @abstractmethod
     def _actions(self, outputs: Array, explore: Array | None) -> Array:
-        """Actions `[n]` of the environment for the module's outputs `[n, ...]`; `explore`: uniform draws `[n,
-        2]`.
-        """
+        """Actions `[n]` for the module's outputs `[n, ...]`; `explore`: uniform draws `[n, 2]`."""
 
     def predict(self, obs: Any, explore: bool = False) -> Any:
         """The action for one observation, or an array of actions for a batch of them; told apart by shape.
@@ -241,9 +236,7 @@ class Algorithm(ABC, Generic[C]):
         return {"env_runners": results}
 
     def get_module(self) -> nn.Module:
-        """The network that learns, live; changes to it are learned on, but reach the policy only with the
-        next round.
-        """
+        """The network that learns, live; changes to it reach the policy only with the next round."""
         return self.learner.module
 
     def get_weights(self) -> dict[str, npt.NDArray[Any]]:
@@ -251,9 +244,7 @@ class Algorithm(ABC, Generic[C]):
         return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set the network's weights everywhere; ValueError if names or shapes are not those
-        of `get_weights`.
-        """
+        """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         try:
             self.learner.module.load_state_dict(tensors)
@@ -291,29 +282,28 @@ class Algorithm(ABC, Generic[C]):
                 f"this is a checkpoint of {state['algorithm']} on {' and '.join(state['spaces'])}, "
                 f"not of {type(self).__name__} on {' and '.join(spaces)}"
             )
-        self.stop()
+        own = self._arrays()
+        kept = {name: array for name, array in arrays.items() if name in own}
+        optimizer = {name: array for name, array in arrays.items() if name not in own}
+        bad = differing(weights, self.learner.module.state_dict()) + differing(kept, own)
+        if bad or not self.learner.optimizer_fits(optimizer):
+            what = ", ".join(bad) or "the optimizer's state"
+            raise CheckpointError(f"this checkpoint is of another network than the config's: {what}")
         before = Progress(**state["progress"])
+        self.stop()
         self._open(replace(before, restarts=before.restarts + 1))
         self.statistics.returns.extend(state["returns"])
         self.statistics.lengths.extend(state["lengths"])
-        own = self._arrays().keys()
-        try:
-            self.set_weights(weights)
-            self._load_arrays({name: arrays[name] for name in own})
-            self.learner.load_optimizer_state({name: arrays[name] for name in arrays if name not in own})
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"this checkpoint is of another network than the config's: {error}") from None
+        self.set_weights(weights)
+        self._load_arrays(kept)
+        self.learner.load_optimizer_state(optimizer)
 
     def save_to_path(self, path: str | os.PathLike[str]) -> str:
-        """Write a checkpoint as the folder `path`, whole or not at all; returns the folder's
-        absolute path.
-        """
+        """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
         return str(write_checkpoint(path, self.get_state()))
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if
-        that is impossible.
-        """
+        """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
         self.set_state(read_checkpoint(path))
 
     @classmethod

@@ -10,8 +10,8 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,14 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load, save
 
+from .checks import CheckpointError
+
 FORMAT: Final = 1
 _JSON, _WEIGHTS, _ARRAYS = "checkpoint.json", "weights.safetensors", "arrays.npz"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, incomplete, changed, or written by another version."""
 
 
 class Checkpoint(NamedTuple):
@@ -39,15 +37,18 @@ class Checkpoint(NamedTuple):
 
 
 def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint as the folder `path`, replacing one that is there; it appears whole
-    or not at all.
+    """Write a checkpoint as the folder `path`, replacing one that is there; it appears whole or not at all.
+
+    A link is followed. A process that is killed just while the old one is exchanged for the new leaves both
+    beside `path`, whole, as `.NAME.HEX.old` and `.NAME.HEX`.
     """
-    target = Path(path).absolute()
-    if target.exists() and not (target / _JSON).is_file() and (target.is_file() or any(target.iterdir())):
-        raise CheckpointError(f"{target} exists and is no checkpoint; choose another path")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target = check_target(path)
+    arrays: dict[str, Any] = dict(checkpoint.arrays)
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"array {name!r} holds Python objects, which a checkpoint cannot")
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **checkpoint.arrays)
+    np.savez(buffer, **arrays)
     parts = {
         _WEIGHTS: save({name: np.ascontiguousarray(array) for name, array in checkpoint.weights.items()}),
         _ARRAYS: buffer.getvalue(),
@@ -58,8 +59,9 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     parts[_JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = _hidden(target)
     try:
+        folder.mkdir()  # mode by the umask
         for name, data in parts.items():
             with open(folder / name, "wb") as file:
                 file.write(data)
@@ -71,19 +73,36 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
     return target
 
 
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Where `write_checkpoint(path)` writes to, its parents made; CheckpointError or OSError where it cannot."""
+    target = Path(path).resolve()
+    if target.exists() and not (target / _JSON).is_file() and (target.is_file() or any(target.iterdir())):
+        raise CheckpointError(f"{target} exists and is no checkpoint; choose another path")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    trial = _hidden(target)
+    trial.mkdir()
+    trial.rmdir()
+    return target
+
+
+def _hidden(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+
+
 def _replace(folder: Path, target: Path) -> None:
     """Put `folder` in the place of `target`; an old one is moved aside first, and back if that fails."""
     if not target.exists():
         os.replace(folder, target)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    os.replace(target, aside)
+    aside = Path(f"{folder}.old")
     try:
+        os.replace(target, aside)
         os.replace(folder, target)
-    except OSError:
-        os.replace(aside, target)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+    finally:  # after Ctrl-C, too
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.replace(aside, target)
 
 
 def _sum(content: dict[str, Any]) -> str:
@@ -126,6 +145,15 @@ def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])
 
 
+def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
+    """The names that only one of them has, or whose shapes differ."""
+    return [
+        name
+        for name in sorted({*arrays, *own})
+        if name not in arrays or name not in own or tuple(arrays[name].shape) != tuple(own[name].shape)
+    ]
+
+
 def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a checkpoint's config; those that it could not hold come from `given`.
 
@@ -136,6 +164,7 @@ def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given:
     for name in ("env", "model"):
         if stored[name] is None and name not in given:
             raise CheckpointError(f"{name} was an object, which {path} cannot hold; pass {name}= again")
-    if ":" in str(stored["env"]) and "env" not in given:
-        raise CheckpointError(f"the id {stored['env']!r} imports a module; to allow it, pass it as env=")
+    for name in ("env", "evaluation_env"):
+        if ":" in str(stored[name]) and name not in given:
+            raise CheckpointError(f"the id {stored[name]!r} imports a module; to allow it, pass it as {name}=")
     return {name: given[name] if value is None and name in given else value for name, value in stored.items()}

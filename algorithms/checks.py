@@ -11,7 +11,7 @@ Check: TypeAlias = Callable[[Any], str | None]
 
 
 # What Stable-Baselines3 and others call our settings.
-_NAMES_ELSEWHERE = {
+NAMES_ELSEWHERE = {
     "batch_size": "train_batch_size",
     "buffer_size": "replay_buffer_config",
     "exploration_fraction": "epsilon",
@@ -33,13 +33,21 @@ class ConfigError(ValueError):
     """A setting, or a combination of settings, that makes no sense; the message names it and the remedy."""
 
 
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, incomplete, changed, or written by another version, or cannot be written."""
+
+
+class MissingExtra(ModuleNotFoundError):
+    """A package that only an extra of reactvec installs; the message names both."""
+
+
 class UnknownSetting(ConfigError, TypeError):
     """A setting that does not exist; the message suggests the nearest that does."""
 
 
 def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     """The error for a setting that does not exist, with the nearest of those that do."""
-    near = [_NAMES_ELSEWHERE[name]] if _NAMES_ELSEWHERE.get(name) in known else []
+    near = [NAMES_ELSEWHERE[name]] if NAMES_ELSEWHERE.get(name) in known else []
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     near = near or [other for other in known if name in other or other in name][:1]
     remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
@@ -60,10 +68,11 @@ def whole(least: int, *, none: bool = False) -> Check:
 def number(above: float | None = None, *, least: float = 0, most: float = float("inf")) -> Check:
     """A check for numbers in a range: more than `above` or at least `least`, and at most `most`."""
     low = f"> {above:g}" if above is not None else f">= {least:g}"
-    high = f" and <= {most:g}" if most < float("inf") else ""
+    high = f" and <= {most:g}" if most < float("inf") else " and finite"
 
     def check(value: Any) -> str | None:
         good = isinstance(value, int | float) and not isinstance(value, bool) and value <= most
+        good = good and value < float("inf")
         good = good and (value > above if above is not None else value >= least)
         return None if good else f"must be a number {low}{high}"
 
@@ -81,9 +90,16 @@ def ramp(check: Check) -> Check:
 
 def one_of(*choices: object) -> Check:
     """A check for membership, by value and type."""
-    return lambda value: None if any(value is c or value == c for c in choices) else f"must be one of {choices}"
+    return lambda value: (
+        None if any(type(value) is type(c) and value == c for c in choices) else f"must be one of {choices}"
+    )
 
 
 def optional(check: Check) -> Check:
     """A check that lets None pass."""
     return lambda value: None if value is None else check(value)
+
+
+def folder(value: Any) -> str | None:
+    """A check for the path of a folder, or None."""
+    return None if value is None or (isinstance(value, str) and value) else "must be the path of a folder, or None"

@@ -6,14 +6,16 @@ checkers see them; the same TypedDict says at run time which settings belong to 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+import numpy as np
 from gymnasium.vector import VectorEnv
 from typing_extensions import Self, TypedDict, Unpack
 
-from .checks import Check, ConfigError, number, one_of, optional, ramp, whole
+from .checks import Check, ConfigError, folder, number, one_of, optional, ramp, whole
 from .piecewise import Ramp
 from .settings import Settings
 
@@ -28,7 +30,7 @@ ModelFactory: TypeAlias = Callable[["gym.Space[Any]", "gym.Space[Any]"], "nn.Mod
 
 
 def _widths(value: Any) -> str | None:
-    good = isinstance(value, tuple | list) and all(type(width) is int and width > 0 for width in value)
+    good = isinstance(value, tuple | list) and all(not whole(1)(width) for width in value)
     return None if good else "must be whole numbers > 0"
 
 
@@ -48,8 +50,9 @@ class ModelConfig(Settings):
 
     def validate(self) -> None:
         """As any Settings."""
+        if isinstance(self.hiddens, tuple | list):
+            self.__dict__["hiddens"] = tuple(int(w) if isinstance(w, np.integer) else w for w in self.hiddens)
         super().validate()
-        self.__dict__["hiddens"] = tuple(self.hiddens)
 
 
 class EnvironmentSettings(TypedDict, total=False):
@@ -217,12 +220,17 @@ class AlgorithmConfig(Settings):
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),
         "evaluation_num_envs": whole(1),
+        "checkpoint_dir": folder,
         "checkpoint_interval": whole(1, none=True),
         "seed": whole(0),
+        "log_dir": folder,
     }
 
     def validate(self) -> None:
         """As any Settings, and the pairs that make no sense."""
+        for name in ("checkpoint_dir", "log_dir"):
+            if isinstance(path := getattr(self, name), os.PathLike):
+                self.__dict__[name] = os.fspath(path)
         super().validate()
         envs = min(self.evaluation_num_envs, self.evaluation_duration)
         if self.evaluation_duration % envs:

@@ -31,7 +31,7 @@ from .learner import Learner
 from .observations import as_tensors
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import BlockInference, build_network
+from .policy import BlockInference, build_network, check_outputs
 from .replay_buffer import ReplayBuffer, TransitionRing
 
 Array = npt.NDArray[Any]
@@ -123,6 +123,7 @@ class DQNLearner(Learner):
                 discount[batch],
                 as_tensors(self.space, next_observations[batch], self.device),
             )
+        self.check_finite("qf_loss", int(env_steps))
         weights[...] = self.parameters.numpy()
         self.seconds += time.perf_counter() - begin
 
@@ -170,6 +171,7 @@ class DQN(Algorithm[DQNConfig]):
                 steps_before=before.steps,
             ),
         )
+        check_outputs(acting, space, int(self.action_space.n), config.device)
         self._connect(topology)
 
     def _make_replay(self) -> ReplayBuffer:

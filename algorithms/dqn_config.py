@@ -134,6 +134,6 @@ class DQNConfig(AlgorithmConfig):
 
     def build_algo(self) -> DQN:
         """Make the algorithm that runs with a frozen copy of these settings."""
-        from .dqn import DQN
+        from . import DQN  # by the package, which names the extra where torch is missing
 
         return DQN(self)

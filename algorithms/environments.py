@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
@@ -33,6 +33,8 @@ def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | N
         raise ConfigError("env is not set: give an id ('CartPole-v1'), a callable, callables, or a vector env")
     if isinstance(source, VectorEnv):
         return _makers_of(source, count)
+    if isinstance(source, gym.Env):
+        raise ConfigError(f"env={source} is a single environment; give its id, or a function that makes it")
     if isinstance(source, str):
         return [functools.partial(gym.make, source, **env_config)] * (count or DEFAULT_NUM_ENVS)
     if callable(source):
@@ -55,11 +57,20 @@ def _makers_of(env: VectorEnv[Any, Any, Any], count: int | None) -> list[EnvFn]:
     raise ConfigError("nobody knows how to make one more environment of this vector env; set evaluation_env")
 
 
+def _bank(source: EnvSource | None, makers: list[EnvFn], native: bool | Literal["auto"]) -> EnvBank:
+    try:
+        return make_env_bank(makers, native=native)
+    except gym.error.Error as error:
+        if not isinstance(source, str):
+            raise
+        raise ConfigError(f"env={source!r}: {error}") from error  # not registered, or needs another package
+
+
 def make_reactor(config: AlgorithmConfig) -> EnvReactor:
     """The reactor that steps the environments to learn on."""
     source = config.env
     if not isinstance(source, VectorEnv):
-        return make_env_bank(env_fns(source, config.env_config, config.num_envs), native=config.native)
+        return _bank(source, env_fns(source, config.env_config, config.num_envs), config.native)
     if config.num_envs not in (None, source.num_envs):
         raise ConfigError(f"num_envs={config.num_envs}, but env has {source.num_envs}; leave num_envs out")
     return VectorEnvReactor(source)
@@ -71,7 +82,7 @@ def evaluation_bank(config: AlgorithmConfig, count: int) -> EnvBank:
     if isinstance(source, Sequence) and not isinstance(source, str):
         source = [source[index % len(source)] for index in range(count)] if source else source
     makers = env_fns(source, config.env_config if config.evaluation_env is None else {}, count)
-    return make_env_bank(makers, native="auto" if config.native else False)
+    return _bank(source, makers, "auto" if config.native else False)
 
 
 def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,14 @@ class Learner(Reactor):
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + 1
 
+    def check_finite(self, name: str, steps: int) -> None:
+        """FloatingPointError if a value that was logged is NaN or infinite, which the weights then are too."""
+        if not math.isfinite(float(self._sums[name])):
+            raise FloatingPointError(
+                f"{name} is {float(self._sums[name])} after {self.steps_before + steps} environment steps: "
+                "an observation is not finite, or lr is too high"
+            )
+
     def metrics(self) -> dict[str, float]:
         """Take the means of what was logged since the last call, and where the optimizer stands."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
@@ -77,14 +86,17 @@ class Learner(Reactor):
         state = self.optimizer.state.get(self.parameters.trainable, {})
         return {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
 
+    def optimizer_fits(self, arrays: dict[str, npt.NDArray[Any]]) -> bool:
+        """Whether these are what `optimizer_state` gives, by names and shapes."""
+        shape = self.parameters.trainable.shape
+        shapes = {"step": (), "exp_avg": shape, "exp_avg_sq": shape}
+        return not arrays or {name: array.shape for name, array in arrays.items()} == shapes
+
     def load_optimizer_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """The inverse of `optimizer_state`; ValueError if the shapes are not those of this module."""
+        """The inverse of `optimizer_state`, for what `optimizer_fits`."""
         if not arrays:
             return
         trainable = self.parameters.trainable
-        shapes = {"step": (), "exp_avg": trainable.shape, "exp_avg_sq": trainable.shape}
-        if {name: array.shape for name, array in arrays.items()} != shapes:
-            raise ValueError("the optimizer's state does not fit the model")
         self.optimizer.state[trainable] = {
             name: torch.from_numpy(np.array(array, np.float32)).to(trainable.device) for name, array in arrays.items()
         }

@@ -4,6 +4,7 @@ for.
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from reactvec.port_types import port_type
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
-from .observations import Array, Space, Tensors, as_tensors
+from .observations import Array, Space, Tensors, as_rows, as_tensors
 
 _ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
@@ -107,6 +108,18 @@ def build_network(
     if not isinstance(module, nn.Module):
         raise ConfigError(f"model returned {type(module).__name__}; it must return a torch.nn.Module")
     return module
+
+
+def check_outputs(module: nn.Module, space: Space, actions: int, device: str) -> None:
+    """ConfigError unless `module` makes `[rows, actions]` of observations."""
+    source = copy.deepcopy(space)
+    source.seed(0)
+    rows = np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        values = module(as_tensors(space, rows, device))
+    made = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+    if made != (2, actions):
+        raise ConfigError(f"model made {made} of 2 observations; it must return a tensor (rows, {actions})")
 
 
 class BlockInference:

@@ -203,3 +203,6 @@ class ReplayBuffer(Reactor):
             outputs, self.ring.gather(indices, self.config.n_step, self.config.gamma), strict=True
         ):
             output[:count] = values
+        if not np.isfinite(returns[:count]).all():
+            bad = np.flatnonzero(~np.isfinite(self.ring.rewards).all(0)).tolist()
+            raise ValueError(f"rewards are not finite (environments {bad})")

@@ -48,6 +48,8 @@ def train_dqn(
     """
     positional = {"env": env, "total_timesteps": total_timesteps}
     chosen = {name: value for name, value in positional.items() if value is not None}
+    if config is not None and not isinstance(config, DQNConfig):
+        raise ConfigError(f"config is a {type(config).__name__}, not a DQNConfig; pass settings by name: **config")
     for name in (name for name in chosen if name in settings):
         raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
     final = (config.copy() if config is not None else DQNConfig()).update({**settings, **chosen})
@@ -60,19 +62,21 @@ def run(algorithm: DQN, total_timesteps: int, *, progress: bool) -> TrainResult:
     result, config = TrainResult(algorithm), algorithm.config
     log = EventLog(config.log_dir)
     done = algorithm.progress.steps
-    with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
-        while done < total_timesteps:
-            outcome = algorithm.train_steps(min(config.min_sample_timesteps_per_iteration, total_timesteps - done))
-            result.history.append(outcome)
-            log.write(outcome)
-            now = algorithm.progress.steps
-            bar.update(min(now, total_timesteps) - done)
-            bar.set_postfix_str(_describe(outcome, now - done))
-            done = now
-    result.evaluation = _evaluate(algorithm)
-    if result.evaluation is not None:
-        log.write({"evaluation": result.evaluation, "num_env_steps_sampled_lifetime": done})
-    log.close()
+    try:
+        with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
+            while done < total_timesteps:
+                outcome = algorithm.train_steps(min(config.min_sample_timesteps_per_iteration, total_timesteps - done))
+                result.history.append(outcome)
+                log.write(outcome)
+                now = algorithm.progress.steps
+                bar.update(min(now, total_timesteps) - done)
+                bar.set_postfix_str(_describe(outcome, now - done))
+                done = now
+        result.evaluation = _evaluate(algorithm)
+        if result.evaluation is not None:
+            log.write({"evaluation": result.evaluation, "num_env_steps_sampled_lifetime": done})
+    finally:
+        log.close()
     return result
 
 

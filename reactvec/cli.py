@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.metadata
@@ -9,11 +10,12 @@ import json
 import platform
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from reactvec.algorithms.checks import NAMES_ELSEWHERE, CheckpointError, ConfigError, MissingExtra
 from reactvec.placement import gil_enabled, usable_cores
 
 USAGE = """\
@@ -40,9 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return _COMMANDS[command](words[len(command.split()) :])
-    except (ValueError, ImportError) as error:  # a bad setting, or a missing extra: the message says it all
+    except (ConfigError, CheckpointError, MissingExtra) as error:  # the message says it all
         print(f"reactvec: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("reactvec: interrupted", file=sys.stderr)
+        return 130
 
 
 @dataclass
@@ -69,12 +74,27 @@ def train(flags: Sequence[str]) -> int:
     """`reactvec train dqn`."""
     options = _parse(_Train, "train dqn", flags)
     from reactvec.algorithms import train_dqn
+    from reactvec.algorithms.checkpoint import check_target
 
+    folder = options.config.checkpoint_dir
+    for flag, path in (("--save", options.save), ("--checkpoint-dir", folder and Path(folder) / "step_0")):
+        if path is not None:
+            with _writing(flag):
+                check_target(path)
     result = train_dqn(config=options.config, progress=not options.quiet)
     print(json.dumps(result.evaluation, indent=2))
     if options.save is not None:
-        print(f"saved to {result.algorithm.save_to_path(options.save)}")
+        with _writing("--save"):
+            print(f"saved to {result.algorithm.save_to_path(options.save)}")
     return 0
+
+
+@contextlib.contextmanager
+def _writing(flag: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{flag}: {error}") from error
 
 
 def explain(flags: Sequence[str]) -> int:
@@ -89,7 +109,7 @@ def explain(flags: Sequence[str]) -> int:
 def info(flags: Sequence[str]) -> int:
     """`reactvec info`."""
     if flags:
-        raise ValueError(f"info takes no {flags[0]!r}")
+        raise ConfigError(f"info takes no {flags[0]!r}")
     for package in PACKAGES:
         try:
             print(f"{package:<20} {importlib.metadata.version(package)}")
@@ -116,9 +136,14 @@ def _parse(command: type[Any], name: str, flags: Sequence[str]) -> Any:
     try:
         import tyro
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("the command line needs tyro: pip install 'reactvec[train]'") from None
+        raise MissingExtra("the command line needs tyro: pip install 'reactvec[train]'") from None
     from reactvec.algorithms import DQNConfig
 
+    for flag in flags:
+        setting = flag.partition("=")[0].removeprefix("--").replace("-", "_")
+        if flag.startswith("--") and setting in NAMES_ELSEWHERE:
+            here = NAMES_ELSEWHERE[setting].replace("_", "-")
+            raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
     words, default = _config_file(list(flags))
     settings = _flags_type(tyro)
     command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
@@ -137,12 +162,12 @@ def _config_file(words: list[str]) -> tuple[list[str], dict[str, Any]]:
         return words, {}
     at = words.index("--config")
     if at + 1 == len(words):
-        raise ValueError("--config needs a JSON file")
+        raise ConfigError("--config needs a JSON file")
     path = Path(words[at + 1])
     try:
         text = path.read_text()
-    except OSError as error:
-        raise ValueError(f"--config {path}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config {path}: {error}") from None
     return words[:at] + words[at + 2 :], _json_object(f"--config {path}", text)
 
 
@@ -150,9 +175,9 @@ def _json_object(flag: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise ValueError(f"{flag}: {error}") from None
+        raise ConfigError(f"{flag}: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{flag} holds no JSON object")
+        raise ConfigError(f"{flag} holds no JSON object")
     return value
 
 

@@ -66,6 +66,8 @@ def test_config_file(capsys, tmp_path):
         (["train", "dqn", "--config", "nowhere.json"], "nowhere.json"),
         (["train", "dqn", "--env", "CartPole-v1", "--env-config", "[1]"], "--env-config holds no JSON object"),
         (["info", "--all"], "info takes no '--all'"),
+        (["train", "dqn", "--env", "CartPoel-v1"], "env='CartPoel-v1': Environment `CartPoel` doesn't exist"),
+        (["train", "dqn", "--learning-rate=1e-3"], "there is no --learning-rate; did you mean --lr?"),
     ],
 )
 def test_mistakes_are_named(capsys, words, message):
@@ -97,10 +99,15 @@ def test_a_missing_package_of_the_extra_is_named(package):
         f"import sys; sys.modules[{package!r}] = None\n"
         "from reactvec.algorithms import DQNConfig\n"
         "try:\n    from reactvec.algorithms import train_dqn\n"
+        "except ModuleNotFoundError as error:\n    print(error)\n"
+        "try:\n    DQNConfig(env='CartPole-v1').build_algo().stop()\n"
         "except ModuleNotFoundError as error:\n    print(error)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == f"train_dqn needs {package}: pip install 'reactvec[train]'"
+    lines = [f"train_dqn needs {package}: pip install 'reactvec[train]'"]
+    if package != "tqdm":  # which only train_dqn needs
+        lines.append(f"DQN needs {package}: pip install 'reactvec[train]'")
+    assert result.stdout.splitlines() == lines
 
 
 def test_neither_the_config_nor_info_imports_torch():
@@ -111,3 +118,29 @@ def test_neither_the_config_nor_info_imports_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+
+
+def test_a_bug_in_the_environment_keeps_its_traceback(monkeypatch):
+    def build(config):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("reactvec.algorithms.DQNConfig.build_algo", build)
+    with pytest.raises(ValueError, match="a bug"):
+        cli.main(["explain", "dqn", *SMALL])
+
+
+def test_interrupt(capsys, monkeypatch):
+    def build(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reactvec.algorithms.DQNConfig.build_algo", build)
+    assert run(capsys, "explain", "dqn", *SMALL) == (130, "", "reactvec: interrupted\n")
+
+
+@pytest.mark.parametrize("flag", ["--save", "--checkpoint-dir"])
+def test_an_unwritable_folder_is_found_before_training(capsys, tmp_path, monkeypatch, flag):
+    monkeypatch.setattr("reactvec.algorithms.train_dqn", lambda **settings: pytest.fail("it trained"))
+    (tmp_path / "file").touch()
+    code, _, err = run(capsys, "train", "dqn", *SMALL, flag, str(tmp_path / "file" / "agent"))
+    assert code == 2
+    assert err.startswith(f"reactvec: {flag}: ")

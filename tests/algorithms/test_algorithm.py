@@ -86,6 +86,11 @@ def test_a_vector_env_must_reset_in_the_same_step():
         ({"env": [cartpole], "env_config": {"a": 1}}, "bind it into each"),
         ({"env": "Pendulum-v1"}, "DQN chooses among Discrete actions, not Box"),
         ({"env": lambda: SampleEnv("text")}, "have no fixed shape"),
+        ({"env": cartpole()}, "is a single environment; give its id, or a function"),
+        ({"env": "CartPoel-v1"}, "env='CartPoel-v1': Environment `CartPoel` doesn't exist"),
+        ({"device": "gpu"}, "device='gpu': "),
+        ({"model": lambda observations, actions: torch.nn.Linear(4, 3)}, r"model made \(2, 3\) .* tensor \(rows, 2\)"),
+        ({"model": lambda observations, actions: torch.nn.LSTM(4, 2)}, r"model made tuple of"),
         ({"replay_buffer_config": {"capacity": 3}}, "capacity=3 is less than one step of 8 environments"),
     ],
 )
@@ -228,4 +233,36 @@ def test_stop_twice():
     algorithm.stop()
     algorithm.stop()
     with pytest.raises(RuntimeError, match="was stopped"):
+        algorithm.train()
+
+
+class Broken(gym.Wrapper):
+    """CartPole whose rewards or observations are NaN from a step on."""
+
+    def __init__(self, what):
+        super().__init__(cartpole())
+        self.what = what
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        bad = np.float32("nan")
+        return (
+            (obs * bad if self.what == "obs" else obs),
+            (bad if self.what == "reward" else reward),
+            terminated,
+            truncated,
+            info,
+        )
+
+
+def test_what_is_not_finite_is_named():
+    with (
+        pytest.raises(ValueError, match=r"rewards are not finite \(environments \[1\]\)"),
+        small(env=[cartpole, lambda: Broken("reward")]).build_algo() as algorithm,
+    ):
+        algorithm.train()
+    with (
+        pytest.raises(FloatingPointError, match=r"qf_loss is nan after .* an observation is not finite"),
+        small(env=lambda: Broken("obs")).build_algo() as algorithm,
+    ):
         algorithm.train()

@@ -1,7 +1,9 @@
 """Checkpoints come back whole or not at all, and loading them runs nothing."""
 
 import json
+import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -38,6 +40,47 @@ def test_a_failed_write_keeps_the_old_one(tmp_path, monkeypatch):
         write_checkpoint(tmp_path / "one", CHECKPOINT._replace(state={"new": True}))
     assert read_checkpoint(tmp_path / "one").state == CHECKPOINT.state
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("call", [0, 1])
+@pytest.mark.parametrize("after", [False, True])
+def test_an_interrupt_while_replacing_loses_nothing(tmp_path, monkeypatch, call, after):
+    write_checkpoint(tmp_path / "one", CHECKPOINT)
+    replace, calls = os.replace, []
+
+    def interrupted(source, target):
+        calls.append(source)
+        hit = len(calls) == call + 1
+        if hit and not after:
+            raise KeyboardInterrupt
+        replace(source, target)
+        if hit:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(tmp_path / "one", CHECKPOINT._replace(state={"new": True}))
+    done = (call, after) == (1, True)
+    assert read_checkpoint(tmp_path / "one").state == ({"new": True} if done else CHECKPOINT.state)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_the_umask_and_links_are_respected(tmp_path):
+    before = os.umask(0o027)
+    try:
+        target = write_checkpoint(tmp_path / "one", CHECKPOINT)
+    finally:
+        os.umask(before)
+    assert target.stat().st_mode & 0o777 == 0o750
+    (tmp_path / "link").symlink_to("one")
+    write_checkpoint(tmp_path / "link", CHECKPOINT._replace(state={"new": True}))
+    assert (tmp_path / "link").is_symlink()
+    assert read_checkpoint(tmp_path / "one").state == {"new": True}
+
+
+def test_the_file_of_arrays_holds_the_arrays_alone(tmp_path):
+    with zipfile.ZipFile(write_checkpoint(tmp_path / "one", CHECKPOINT) / "arrays.npz") as file:
+        assert file.namelist() == ["m.npy"]
 
 
 def test_refuses_to_replace_what_is_no_checkpoint(tmp_path):
@@ -78,7 +121,7 @@ def test_another_version(tmp_path):
 def test_a_pickle_is_not_loaded(tmp_path):
     """Even with sums that fit."""
     arrays = {"m": np.array([{"a": 1}], dtype=object)}
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="'m' holds Python objects"):
         write_checkpoint(tmp_path / "one", CHECKPOINT._replace(arrays=arrays))
 
     class Bomb:
@@ -151,10 +194,24 @@ def test_what_a_checkpoint_cannot_hold_is_asked_for(tmp_path):
     DQN.from_checkpoint(path, env=make).stop()
 
 
-def test_an_id_that_imports_a_module_must_be_passed(tmp_path):
+@pytest.mark.parametrize("name", ["env", "evaluation_env"])
+def test_an_id_that_imports_a_module_must_be_passed(tmp_path, name):
     with small().build_algo() as algorithm:
         state = algorithm.get_state()
-    state.state["config"]["env"] = "antigravity:CartPole-v1"
+    state.state["config"][name] = "antigravity:CartPole-v1"
     write_checkpoint(tmp_path / "one", state)
-    with pytest.raises(CheckpointError, match="imports a module"):
+    with pytest.raises(CheckpointError, match=f"imports a module.*{name}="):
         DQN.from_checkpoint(tmp_path / "one")
+
+
+@pytest.mark.parametrize("part", ["weights", "arrays"])
+def test_a_checkpoint_that_does_not_fit_leaves_the_algorithm_running(part):
+    with small().build_algo() as algorithm:
+        algorithm.train()
+        state, weights = algorithm.get_state(), algorithm.get_weights()
+        bad = {**getattr(state, part), next(iter(getattr(state, part))): np.zeros(3, np.float32)}
+        with pytest.raises(CheckpointError, match="another network"):
+            algorithm.set_state(state._replace(**{part: bad}))
+        assert algorithm.progress.steps == 400
+        np.testing.assert_equal(algorithm.get_weights(), weights)
+        algorithm.train()

@@ -1,8 +1,10 @@
 """One dataclass as the source of every way to configure."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reactvec.algorithms import ConfigError, DQNConfig, ModelConfig, ReplayBufferConfig, UnknownSetting
@@ -54,7 +56,7 @@ def test_the_groups_type_every_field_once():
 @pytest.mark.parametrize("cls", [DQNConfig, ModelConfig, ReplayBufferConfig])
 def test_every_field_has_a_docstring(cls):
     assert cls.docs().keys() == {field.name for field in dataclasses.fields(cls)}
-    assert all(text.endswith(".") for text in cls.docs().values())
+    assert all(text.endswith(".") and "\n" not in text for text in cls.docs().values())
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,13 @@ def test_a_setting_of_another_group_is_sent_there():
         ({"checkpoint_interval": 5}, "set checkpoint_dir too"),
         ({"dueling": True, "model": lambda *spaces: None}, "dueling=True shapes the built-in network"),
         ({"seed": -1}, "seed=-1 must be"),
+        ({"seed": np.True_}, "must be a whole number"),
+        ({"native": 0}, "native=0 must be one of"),
+        ({"native": 1}, "native=1 must be one of"),
+        ({"lr": float("inf")}, "lr=inf must be a number >= 0 and finite"),
+        ({"lr": float("nan")}, "lr=nan must be a number >= 0 and finite"),
+        ({"checkpoint_dir": 5}, "checkpoint_dir=5 must be the path of a folder"),
+        ({"log_dir": 5}, "log_dir=5 must be the path of a folder"),
     ],
 )
 def test_bad_values_are_named(settings, message):
@@ -138,3 +147,13 @@ def test_json_refuses_objects():
         DQNConfig(env=lambda: None).to_json()
     with pytest.raises(ConfigError, match="JSON object"):
         DQNConfig.from_json("[]")
+
+
+def test_numpy_integers_and_paths_become_plain():
+    given: Any = {"num_envs": np.int64(3), "model": {"hiddens": [np.int32(8)]}, "checkpoint_dir": Path("a")}
+    config = DQNConfig(**given)
+    assert (
+        config
+        == DQNConfig.from_json(config.to_json())
+        == DQNConfig(num_envs=3, model=ModelConfig((8,)), checkpoint_dir="a")
+    )

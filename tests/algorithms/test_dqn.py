@@ -207,3 +207,20 @@ def test_config_is_frozen_once_built():
         assert algorithm.config.lr != 1.0
         with pytest.raises(ValueError, match="frozen"):
             algorithm.config.lr = 1.0
+
+
+def test_a_config_that_is_a_dict():
+    settings: Any = {"seed": 3}
+    with pytest.raises(ConfigError, match="config is a dict, not a DQNConfig"):
+        train_dqn("CartPole-v1", 100, config=settings)
+
+
+def test_the_log_is_closed_when_training_fails(monkeypatch):
+    from reactvec.algorithms.event_log import EventLog
+
+    closed = []
+    monkeypatch.setattr(EventLog, "close", lambda log: closed.append(log))
+    monkeypatch.setattr(EventLog, "write", lambda log, result: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_dqn(config=small(), progress=False)
+    assert closed
