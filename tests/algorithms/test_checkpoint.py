@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -78,9 +77,12 @@ def test_the_umask_and_links_are_respected(tmp_path):
     assert read_checkpoint(tmp_path / "one").state == {"new": True}
 
 
-def test_the_file_of_arrays_holds_the_arrays_alone(tmp_path):
-    with zipfile.ZipFile(write_checkpoint(tmp_path / "one", CHECKPOINT) / "arrays.npz") as file:
-        assert file.namelist() == ["m.npy"]
+def test_numpy_is_given_the_arrays_alone(tmp_path, monkeypatch):
+    """NumPy before 2.2 stores every other keyword of savez as an array."""
+    savez, given = np.savez, []
+    monkeypatch.setattr(np, "savez", lambda file, **arrays: (given.extend(arrays), savez(file, **arrays)))
+    write_checkpoint(tmp_path / "one", CHECKPOINT)
+    assert given == ["m"]
 
 
 def test_refuses_to_replace_what_is_no_checkpoint(tmp_path):
