@@ -49,6 +49,7 @@ $(BIN)/python:
 
 # The build tools come first and the build is not isolated, so that the extensions are compiled by pinned versions.
 $(DEPS): pyproject.toml constraints.txt setup.py | $(BIN)/python
+	@echo "Setting up .venv; the first time takes a minute or two"
 	$(UNBUILD)
 	$(PIP) install $(PIP_ARGS) -c constraints.txt setuptools cython numpy
 	$(PIP) install $(PIP_ARGS) -c constraints.txt --no-build-isolation -e '.[dev]'

@@ -34,6 +34,7 @@ SHUTDOWN: Final = "shutdown"
 
 FINEST: Final = 1_000_000  # denominator of periods and offsets; tag * FINEST must fit 64 bits
 LONGEST: Final = 1_000_000_000_000  # tags
+LONGEST_DELAY: Final = 1 << 16  # tags; each has a slot, and a table of addresses for each slot
 
 PortType: TypeAlias = "tuple[tuple[int, ...], npt.DTypeLike]"
 R = TypeVar("R", bound="Reactor")
@@ -61,7 +62,7 @@ class Port:
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         if any(size < 0 for size in self.shape):
             raise TopologyError(f"port shape {self.shape}: give sizes >= 0")
-        if not self.dtype.itemsize:
+        if self.dtype.kind in "SU" and not self.dtype.itemsize:
             raise TopologyError(f"port dtype {dtype!r} has no size; give a length, or use object")
         self.name = ""
         self.reactor: Reactor | None = None
@@ -305,6 +306,10 @@ class Topology:
             raise TopologyError(f"connect({source}, {target}): connect an output port to an input port")
         if not isinstance(delay, int) or isinstance(delay, bool) or delay < 0:
             raise TopologyError(f"{source} -> {target}: delay={delay!r} must be a whole number of tags, 0 or more")
+        if delay > LONGEST_DELAY:
+            raise TopologyError(
+                f"{source} -> {target}: delay={delay} is above {LONGEST_DELAY:,}; keep a ring in a reactor"
+            )
         if initial is not NOTHING and delay == 0:
             raise TopologyError(f"{source} -> {target}: an initial value needs delay >= 1")
         self.connections.append(Connection(source, target, delay, initial))

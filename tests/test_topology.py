@@ -206,6 +206,20 @@ def test_presence_of_the_same_port_is_the_same() -> None:
     assert present(Relay.x) == present(Relay.x) != present(Relay.y)
 
 
+def test_a_delay_is_bounded() -> None:
+    class Relay(Reactor):
+        x, y = InputPort(), OutputPort()
+
+        @reaction(triggers=[x], effects=[y])
+        def copy(self, x: object, y: object) -> None:
+            del x, y
+
+    topology = Topology()
+    relay = topology.add("relay", Relay())
+    with pytest.raises(TopologyError, match="above 65,536; keep a ring"):
+        topology.connect(relay.y, relay.x, delay=10**6, initial=0)
+
+
 def test_a_port_cannot_hide_what_every_reactor_has() -> None:
     for name in ("rows", "bank", "name", "timing"):
         with pytest.raises(TopologyError, match=rf"Odd.{name} hides"):
