@@ -123,8 +123,11 @@ class EnvBank(Reactor):
         except Exception as error:
             name_environment(error, i)
             raise
-        for column, values in ((reward, rewards), (terminated, terminals), (truncated, cuts)):
-            _write_column(column, values, rows.start)
+        try:
+            reward[:], terminated[:], truncated[:] = rewards, terminals, cuts
+        except (TypeError, ValueError):
+            for column, values in ((reward, rewards), (terminated, terminals), (truncated, cuts)):
+                _write_one_by_one(column, values, rows.start)
 
     def _begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
@@ -265,17 +268,14 @@ def check_spaces(env: gym.Env[Any, Any], observation: gym.Space[Any], action: gy
         )
 
 
-def _write_column(column: Array, values: list[Any], first: int) -> None:
-    """Write a value per row, all at once; where that fails, find the row whose value does not fit."""
-    try:
-        column[:] = values
-    except (TypeError, ValueError):
-        for k, value in enumerate(values):
-            try:
-                column[k] = value
-            except (TypeError, ValueError) as error:
-                name_environment(error, first + k)
-                raise
+def _write_one_by_one(column: Array, values: list[Any], first: int) -> None:
+    """Write a value per row, and name the row whose value does not fit."""
+    for k, value in enumerate(values):
+        try:
+            column[k] = value
+        except (TypeError, ValueError) as error:
+            name_environment(error, first + k)
+            raise
 
 
 def name_environment(error: BaseException, index: int) -> None:

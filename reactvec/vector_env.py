@@ -280,13 +280,18 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
     def _assert_can_begin(self, call: str) -> None:
         if self.closed:
             raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+        if self._execution.begun or self._asked is not Pending.NOTHING:
+            self._settle(call)
+
+    def _settle(self, call: str) -> None:
+        """Refuse a call while another one is pending; finish a step that a signal cut short before it could finish."""
         if self._pending is not Pending.NOTHING:
             raise AlreadyPendingCallError(
                 f"Calling `{call}` while waiting for a pending call to `{self._pending.value}` to complete.",
                 self._pending.value,
             )
         self._asked = Pending.NOTHING
-        if self._execution.begun:  # by a step that a signal cut short before it could finish
+        if self._execution.begun:
             self._execution.finish()
 
     def _assert_pending(self, pending: Pending) -> None:
