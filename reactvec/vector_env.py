@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
+from reactvec.arguments import action_rows, check_arguments, checked_mask, refuse_timeout
 from reactvec.compiler import compile
 from reactvec.env_bank import NativeEnvBank, make_env_bank, name_environment
 from reactvec.execution import Execution
@@ -76,7 +77,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         native: bool | str = "auto",
         on_worker_failure: str = "raise",
     ) -> None:
-        _check_arguments(worker, observation_mode, isolated, native, on_worker_failure, max_concurrency)
+        check_arguments(worker, observation_mode, isolated, native, on_worker_failure, max_concurrency)
         env_fns = self.env_fns = list(env_fns)
         self.shared_memory, self.copy, self.context, self.daemon = shared_memory, copy, context, daemon
         self.observation_mode = observation_mode
@@ -141,7 +142,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
         """Carry out the reset that `reset_async` began; `(observations, infos)`."""
         self._assert_pending(Pending.RESET)
-        _refuse_timeout(timeout)
+        refuse_timeout(timeout)
         self._asked = Pending.NOTHING
         return self._carry_out_reset()
 
@@ -165,7 +166,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
     def step_wait(self, timeout: float | None = None) -> StepResult:
         """Finish the step that `step_async` began."""
         self._assert_pending(Pending.STEP)
-        _refuse_timeout(timeout)
+        refuse_timeout(timeout)
         return self._receive()
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
@@ -187,7 +188,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         seeds = self._seeds(seed)
         mask = None
         if options is not None and "reset_mask" in options:
-            mask = _checked_mask(options["reset_mask"], self.num_envs)
+            mask = checked_mask(options["reset_mask"], self.num_envs)
             options = {key: value for key, value in options.items() if key != "reset_mask"}
         if mask is not None and self._reset_needed and not mask.all():
             raise ResetNeeded(f"{self._reset_needed}; reset all sub-environments first")
@@ -208,7 +209,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         if self._is_native:
             self._write_actions(actions)
         else:
-            rows = _rows(self.action_space, actions, self.num_envs)
+            rows = action_rows(self.action_space, actions, self.num_envs)
             self._actions[:] = np.fromiter(rows, object, self.num_envs)  # an array of the rows would unpack them
         self._reset_needed = "a step was cut short"  # until its results are there: a signal can come at any line
         self._execution.begin()
@@ -239,7 +240,7 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         """Copy actions of native environments; a batch that does not fit is refused as Gymnasium's `iterate` would."""
         array = np.asarray(actions)
         if array.shape != self._actions.shape:
-            _rows(self.action_space, actions, self.num_envs)
+            action_rows(self.action_space, actions, self.num_envs)
             raise ValueError(f"Expected actions of shape {self._actions.shape}, got {array.shape}")
         if array.dtype != self._actions.dtype and not np.can_cast(array.dtype, self._actions.dtype, "same_kind"):
             raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self.single_action_space}")
@@ -300,58 +301,3 @@ class ReactorVectorEnv(VectorEnv[Any, Any, Array]):
         if self._pending is not pending:
             name = pending.value
             raise NoAsyncCallError(f"Calling `{name}_wait` without any prior call to `{name}_async`.", name)
-
-
-def _rows(space: gym.Space[Any], actions: Any, num_envs: int) -> list[Any]:
-    """One action per sub-environment, as Gymnasium hands them out, of a copy of the batch."""
-    if isinstance(actions, np.ndarray):
-        actions = actions.copy()
-    rows = list(iterate(space, actions))
-    if len(rows) != num_envs:
-        raise ValueError(f"Expected {num_envs} actions, one per sub-environment, got {len(rows)}")
-    return rows
-
-
-def _refuse_timeout(timeout: float | None) -> None:
-    if timeout is not None:
-        raise ValueError(
-            f"timeout={timeout}: an environment that runs in this process cannot be interrupted; leave timeout out"
-        )
-
-
-def _checked_mask(mask: Any, num_envs: int) -> npt.NDArray[np.bool_]:
-    if not isinstance(mask, np.ndarray):
-        raise TypeError(f"`options['reset_mask']` must be a numpy array, got {type(mask)}")
-    if mask.shape != (num_envs,):
-        raise ValueError(f"`options['reset_mask']` must have shape `({num_envs},)`, got {mask.shape}")
-    if mask.dtype != np.bool_:
-        raise TypeError(f"`options['reset_mask']` must have `dtype=np.bool_`, got {mask.dtype}")
-    if not mask.any():
-        raise ValueError(
-            f"`options['reset_mask']` must contain a boolean array with at least one True value, got reset_mask={mask}"
-        )
-    return mask
-
-
-def _check_arguments(
-    worker: object,
-    observation_mode: object,
-    isolated: bool,
-    native: bool | str,
-    on_worker_failure: str,
-    max_concurrency: int | None,
-) -> None:
-    if worker is not None:
-        raise ValueError("worker= speaks AsyncVectorEnv's pipe protocol; use gymnasium.vector.AsyncVectorEnv for it")
-    if observation_mode != "same":
-        raise ValueError(f"observation_mode={observation_mode!r}: only 'same' is supported")
-    if isolated:
-        raise ValueError("isolated=True needs worker processes; the placements are 'inline' and 'threads'")
-    if native != "auto" and not isinstance(native, bool):
-        raise ValueError(f"native={native!r} must be 'auto', True or False")
-    if on_worker_failure not in ("raise", "restart"):
-        raise ValueError(f"on_worker_failure={on_worker_failure!r} must be 'raise' or 'restart'")
-    if on_worker_failure == "restart":
-        raise ValueError("on_worker_failure='restart' needs worker processes; leave it at 'raise'")
-    if max_concurrency is not None and (not isinstance(max_concurrency, int) or max_concurrency < 1):
-        raise ValueError(f"`max_concurrency` must be a positive or None, got {max_concurrency}.")
