@@ -146,13 +146,19 @@ cdef class Engine:
         finally:
             rv_lower(&self.control.busy)
 
-    cpdef bint begin(self, int command, int64_t cycles) except? True:
+    cpdef bint begin(self, int command, int64_t cycles, prepare=None) except? True:
         """Issue a command: the others start at once, the caller's part runs in `finish`; True where it is closed."""
         self.take()
         if rv_raised(&self.control.abort):
             rv_lower(&self.control.busy)
             return True
-        rv_raise(&self.control.begun)
+        try:
+            if prepare is not None:
+                prepare()
+            rv_raise(&self.control.begun)
+        finally:
+            if not rv_raised(&self.control.begun):
+                rv_lower(&self.control.busy)
         self.issue(command, cycles)
         return False
 

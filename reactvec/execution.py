@@ -64,9 +64,9 @@ class Execution:
         if self._engine.run(self._commands[STEP], operator.index(tags)):
             self._raise(ahead=tags > 1 and self.schedule.workers > 1)
 
-    def begin(self) -> None:
-        """Start one tag of the step reactions: the other workers begin at once; `finish` must follow."""
-        if self._engine.begin(self._commands[STEP], 1):
+    def begin(self, name: str = STEP) -> None:
+        """Start one tag of a command: the other workers begin at once; `finish` must follow."""
+        if self._engine.begin(self._command(name), 1, None if name == STEP else self._carry):
             self._raise()
 
     def finish(self) -> None:
@@ -76,10 +76,8 @@ class Execution:
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
-        if name not in self._commands or name in (STARTUP, SHUTDOWN):
-            known = [command for command in self._commands if command not in (STARTUP, SHUTDOWN)]
-            raise ValueError(f"no reaction has on={name!r}; commands: {known}")
-        self._run(name, self._carry)
+        if self._engine.run(self._command(name), 1, self._carry):
+            self._raise()
 
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
@@ -146,6 +144,12 @@ class Execution:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _command(self, name: str) -> int:
+        if name not in self._commands or name in (STARTUP, SHUTDOWN):
+            known = [command for command in self._commands if command not in (STARTUP, SHUTDOWN)]
+            raise ValueError(f"no reaction has on={name!r}; commands: {known}")
+        return self._commands[name]
 
     def _run(self, name: str, prepare: Callable[[], None] | None = None) -> None:
         if self._engine.run(self._commands[name], 1, prepare):
