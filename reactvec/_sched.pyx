@@ -360,12 +360,10 @@ cdef class Engine:
         cdef int outcome = RV_TIMEOUT
         caller.attached = True
         while outcome == RV_TIMEOUT and not self.watch.fallen[worker] and caller.interrupt == NULL:
-            detach(caller)
             with nogil:
                 outcome = rv_await(&self.reports[worker].ready, times, &caller.patience, &self.control.abort)
             if outcome == RV_TIMEOUT and look_around(caller) == RV_ABORTED:
                 outcome = RV_ABORTED
-        attach(caller)
         return outcome == RV_REACHED
 
     def watch_life(self, int worker, int fd):
