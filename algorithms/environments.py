@@ -12,7 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from reactvec import EnvBank, make_env_bank, placement
-from reactvec.env_bank import NativeEnvBank
+from reactvec.native_env_bank import NativeEnvBank
 from reactvec.port_types import port_type
 
 from .checks import ConfigError

@@ -22,7 +22,8 @@ from reactvec.topology import (
 
 if TYPE_CHECKING:
     from reactvec.algorithms import DQN, DQNConfig, train_dqn
-    from reactvec.env_bank import EnvBank, make_env_bank
+    from reactvec.env_bank import EnvBank
+    from reactvec.native_env_bank import make_env_bank
     from reactvec.port_types import port_type, unpack
     from reactvec.vector_env import ReactorVectorEnv
 
@@ -32,7 +33,7 @@ _LAZY = {
     "DQNConfig": "reactvec.algorithms",
     "EnvBank": "reactvec.env_bank",
     "ReactorVectorEnv": "reactvec.vector_env",
-    "make_env_bank": "reactvec.env_bank",
+    "make_env_bank": "reactvec.native_env_bank",
     "port_type": "reactvec.port_types",
     "train_dqn": "reactvec.algorithms",
     "unpack": "reactvec.port_types",

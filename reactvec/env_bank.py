@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
+import cloudpickle
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from reactvec.envs import Bank, specialise
-from reactvec.port_types import port_type, row_writer
-from reactvec.topology import InputPort, OutputPort, PortType, Reaction, Reactor, reaction
+from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
+from reactvec.topology import InputPort, OutputPort, Reactor, reaction
 
 EnvFn = Callable[[], gym.Env[Any, Any]]
 Array = npt.NDArray[Any]
+ObservationMode: TypeAlias = "str | tuple[gym.Space[Any], gym.Space[Any]]"
+
+
+class SpaceMismatchError(RuntimeError, AssertionError):
+    """Sub-environments whose spaces cannot be batched; SyncVectorEnv raises AssertionError there before 1.3."""
+
+
+class EpisodeOverError(gym.error.ResetNeeded, AssertionError):
+    """A step after an episode's end, with autoreset disabled; Gymnasium raises AssertionError there."""
 
 
 class EnvBank(Reactor):
     """N Python environments, stepped row by row by the worker that owns the row and built them.
 
-    Inputs: `action` (a row per environment; of dtype object the rows are passed as they are) and `request` (object; per
-    row None, or the `(seed, options)` of a reset). Outputs, one row per environment: `obs`, `reward` float64,
-    `terminated` and `truncated` bool, `final_obs` (the last observation of an episode that ended at this tag, in
-    SAME_STEP mode; other rows hold no meaning), `infos` (object: None, or the info dicts of the tag, in order).
+    Inputs: `action` (a row per environment) and `request` (object; what each command below says, None for a row that it
+    passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
+    `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
+    meaning), `infos` (object: None, or the info dicts of the tag, in order), `answer` (object, of `call`) and `space`
+    (object, of the startup: None, or an observation space other than the single one; never with observation_mode
+    "same").
 
-    Commands: `reset` resets the rows that have a request.
+    Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
+    of any kind: a step like that of `action`), `call` (the pickled `(name, args, kwargs)`; `answer` is the result,
+    pickled) and `set_attr` (the pickled `(name, value)`).
     """
 
     action = InputPort()
@@ -38,34 +51,61 @@ class EnvBank(Reactor):
     truncated = OutputPort((), np.bool_)
     final_obs = OutputPort()
     infos = OutputPort((), object)
+    answer = OutputPort((), object)
+    space = OutputPort((), object)
+    stepped = (obs, reward, terminated, truncated, final_obs, infos)
 
     def __init__(
         self,
         env_fns: Sequence[EnvFn],
         built: Sequence[gym.Env[Any, Any]],
         autoreset_mode: AutoresetMode,
-        action_type: PortType,
+        observation_mode: ObservationMode = "same",
     ) -> None:
-        self.single_observation_space = built[0].observation_space
+        first = built[0].observation_space
+        self.single_observation_space = first if isinstance(observation_mode, str) else observation_mode[1]
         self.single_action_space = built[0].action_space
         obs_type = port_type(self.single_observation_space)
+        action_type = port_type(self.single_action_space)
         super().__init__(bank=len(env_fns), action=action_type, obs=obs_type, final_obs=obs_type)
         self.env_fns = list(env_fns)
         self.envs: list[gym.Env[Any, Any] | None] = [*built, *[None] * (len(env_fns) - len(built))]
         self.autoreset_mode = autoreset_mode
+        self.observation_mode = observation_mode
         self.how = "Python"
         self._ended = [False] * len(env_fns)
         self._write = row_writer(self.single_observation_space)
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
         self._plain_dtype = None if nested else self.obs.dtype
 
-    @reaction(on="startup")
-    def build(self, rows: range) -> None:
+    @reaction(on="startup", effects=[space])
+    def build(self, rows: range, space: Array) -> None:
         """Build the environments of these rows, in the worker that will step them."""
-        for i in rows:
-            if self.envs[i] is None:
-                self.envs[i] = self.env_fns[i]()
-            check_spaces(self.env(i), self.single_observation_space, self.single_action_space)
+        for k, i in enumerate(rows):
+            try:
+                if self.envs[i] is None:
+                    self.envs[i] = self.env_fns[i]()
+                space[k] = self._check_spaces(self.env(i))
+            except Exception as error:
+                name_environment(error, i)
+                raise
+
+    def _check_spaces(self, env: gym.Env[Any, Any]) -> gym.Space[Any] | None:
+        """The environment's own observation space, where it has another one and the mode allows that."""
+        same = env.observation_space == self.single_observation_space
+        if not same and self.observation_mode == "same":
+            raise SpaceMismatchError(
+                "ReactorVectorEnv(..., observation_mode='same') however some of the sub-environments observation "
+                f"spaces are not equivalent. single_observation_space={self.single_observation_space}, sub-environment "
+                f"observation_space={env.observation_space}. If this is intentional, use "
+                "`observation_mode='different'` instead."
+            )
+        if env.action_space != self.single_action_space:
+            raise SpaceMismatchError(
+                f"Some environments have an action space different from `{self.single_action_space}`. In order to "
+                f"batch actions, the action spaces from all environments must be equal; one has {env.action_space}"
+            )
+        return None if same else env.observation_space
 
     @reaction(on="reset", triggers=[request], effects=[obs, infos])
     def reset(self, rows: range, request: Array, obs: Array, infos: Array) -> None:
@@ -84,11 +124,28 @@ class EnvBank(Reactor):
                 if info:
                     infos[k] = (info,)
 
-    @reaction(triggers=[action], effects=[obs, reward, terminated, truncated, final_obs, infos])
-    def step(
+    @reaction(triggers=[action], effects=stepped)
+    def step(self, rows: range, action: Array, *results: Array) -> None:
+        """Step the rows with the actions of the typed port."""
+        self._step(rows, self._actions(action), *results)
+
+    @reaction(on="step_given", triggers=[request], effects=stepped)
+    def step_given(self, rows: range, request: Array, *results: Array) -> None:
+        """Step the rows with actions of any kind."""
+        self._step(rows, request.tolist(), *results)
+
+    def _actions(self, action: Array) -> list[Any]:
+        """The action of each row, to be kept by its environment: what Gymnasium's `iterate` makes of the batch."""
+        if isinstance(self.single_action_space, ARRAYS):
+            return list(action.copy())
+        if action.dtype == object:
+            return list(action.tolist())
+        return [unpack_row(self.single_action_space, row) for row in action]
+
+    def _step(
         self,
         rows: range,
-        action: Array,
+        actions: Iterable[Any],
         obs: Array,
         reward: Array,
         terminated: Array,
@@ -98,19 +155,17 @@ class EnvBank(Reactor):
     ) -> None:
         """Step the rows, or reset those that ended, as the autoreset mode says."""
         infos[:] = None
-        actions = action.tolist() if action.dtype == object else action.copy()  # rows that an environment may keep
-        shape, dtype, write, ended = obs.shape[1:], self._plain_dtype, self._write, self._ended
+        shape, dtype, write, k = obs.shape[1:], self._plain_dtype, self._write, 0
+        envs, ended = self.envs[rows.start : rows.stop], self._ended[rows.start : rows.stop]
         rewards, terminals, cuts = [], [], []
-        i = rows.start
         try:
-            for k, env in enumerate(self.envs[rows.start : rows.stop]):
-                i = rows.start + k
-                if ended[i]:
-                    observation, value, terminal, cut, info = self._begin_episode(i)
+            for k, (env, action, over) in enumerate(zip(envs, actions, ended, strict=True)):
+                if over:
+                    observation, value, terminal, cut, info = self._begin_episode(rows[k])
                 else:
-                    observation, value, terminal, cut, info = env.step(actions[k])  # type: ignore[union-attr,assignment]
+                    observation, value, terminal, cut, info = env.step(action)  # type: ignore[union-attr,assignment]
                     if terminal or cut:
-                        observation, info = self._end_episode(i, k, observation, info, final_obs, infos)
+                        observation, info = self._end_episode(rows[k], k, observation, info, final_obs, infos)
                 if info:
                     infos[k] = (*(infos[k] or ()), info)
                 rewards.append(value)
@@ -121,18 +176,14 @@ class EnvBank(Reactor):
                 else:
                     write(obs, k, observation)
         except Exception as error:
-            name_environment(error, i)
+            name_environment(error, rows[k])
             raise
-        try:
-            reward[:], terminated[:], truncated[:] = rewards, terminals, cuts
-        except (TypeError, ValueError):
-            for column, values in ((reward, rewards), (terminated, terminals), (truncated, cuts)):
-                _write_one_by_one(column, values, rows.start)
+        _write_columns(((reward, rewards), (terminated, terminals), (truncated, cuts)), rows.start)
 
     def _begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
         if self.autoreset_mode is AutoresetMode.DISABLED:
-            raise gym.error.ResetNeeded("Cannot call step() after an episode's end before reset()")
+            raise EpisodeOverError("Cannot call step() after an episode's end before reset()")
         self._ended[i] = False
         observation, info = self.env(i).reset()
         return observation, 0.0, False, False, info
@@ -148,10 +199,39 @@ class EnvBank(Reactor):
         infos[k] = ({"final_obs": observation, "final_info": info},)
         return self.env(i).reset()
 
+    @reaction(on="call", triggers=[request], effects=[answer])
+    def call(self, rows: range, request: Array, answer: Array) -> None:
+        """Call a method of the environments that are asked, or look up an attribute; what comes of it is copied."""
+
+        def ask(k: int, env: gym.Env[Any, Any]) -> None:
+            name, args, kwargs = cloudpickle.loads(request[k])
+            attribute = env.get_wrapper_attr(name)
+            answer[k] = cloudpickle.dumps(attribute(*args, **kwargs) if callable(attribute) else attribute)
+
+        answer[:] = None
+        self._visit(rows, request, ask)
+
+    @reaction(on="set_attr", triggers=[request])
+    def set_attr(self, rows: range, request: Array) -> None:
+        """Set an attribute of the environments that are asked, each to a copy of its own."""
+        self._visit(rows, request, lambda k, env: env.set_wrapper_attr(*cloudpickle.loads(request[k])))
+
+    def _visit(self, rows: range, request: Array, act: Callable[[int, gym.Env[Any, Any]], object]) -> None:
+        """Do something with each environment that has a request; what fails first is raised when all have had it."""
+        errors = []
+        for k, i in enumerate(rows):
+            if request[k] is not None:
+                try:
+                    act(k, self.visible(i))
+                except Exception as error:
+                    name_environment(error, i)
+                    errors.append(error)
+        _raise_first(errors)
+
     @reaction(on="shutdown")
     def close(self, rows: range) -> None:
         """Close the environments of these rows; an error of one does not keep the others open."""
-        errors = []
+        errors: list[BaseException] = []
         for i in rows:
             env, self.envs[i] = self.envs[i], None
             try:
@@ -160,8 +240,7 @@ class EnvBank(Reactor):
             except BaseException as error:
                 name_environment(error, i)
                 errors.append(error)
-        if errors:
-            raise errors[0]
+        _raise_first(errors)
 
     def env(self, i: int) -> gym.Env[Any, Any]:
         """The Python object of row i."""
@@ -169,113 +248,31 @@ class EnvBank(Reactor):
         assert env is not None
         return env
 
-
-class NativeEnvBank(EnvBank):
-    """The same bank where all environments have a kernel: steps run without Python, the objects stay as shadows."""
-
-    def __init__(
-        self, env_fns: Sequence[EnvFn], built: Sequence[gym.Env[Any, Any]], kernel: Bank, autoreset_mode: AutoresetMode
-    ) -> None:
-        super().__init__(env_fns, built, autoreset_mode, port_type(built[0].action_space))
-        self.native = kernel
-        self.how = f"native: {type(kernel).__name__}"
-
-    @reaction(on="reset", triggers=[EnvBank.request], effects=[EnvBank.obs, EnvBank.infos])
-    def reset(self, rows: range, request: Array, obs: Array, infos: Array) -> None:
-        """Reset the Python objects of the rows that have a request, and load their state into the kernel."""
-        super().reset(rows, request, obs, infos)
-        for k, i in enumerate(rows):
-            if request[k] is not None:
-                self.native.load(i)
-
-    @reaction(
-        triggers=[EnvBank.action],
-        effects=[EnvBank.obs, EnvBank.reward, EnvBank.terminated, EnvBank.truncated, EnvBank.final_obs],
-        native=True,
-    )
-    def step(self) -> Any:  # type: ignore[override]
-        """The kernel that steps a range of rows."""
-        return self.native.step
-
-    def fault(self, entry: Reaction, code: int, ports: Sequence[Array]) -> Exception:
-        """What Gymnasium would raise for the row `code - 1`."""
-        error: Exception = self.native.fault(code, ports[0])
-        name_environment(error, code - 1)
-        return error
+    def visible(self, i: int) -> gym.Env[Any, Any]:
+        """The Python object of row i, as it is now, for someone who may look at it or change it."""
+        return self.env(i)
 
 
-def make_env_bank(
-    env_fns: Sequence[EnvFn],
-    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
-    native: bool | str = "auto",
-    actions_as_given: bool = False,
-) -> EnvBank:
-    """A bank over these environments: native where all of them have a kernel (and `native` is not False).
-
-    Builds the first environment here, to learn the spaces, and the others too where a kernel may step them; otherwise
-    each is built by its worker. `actions_as_given` makes `action` of the Python bank an object port.
-
-    Raises:
-        ValueError: no environments, or `native=True` and one of them has no kernel; the message says why.
-    """
-    if not env_fns:
-        raise ValueError("env_fns is empty: give at least one function that makes an environment")
-    built = [env_fns[0]()]
-    try:
-        kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
-    except BaseException:
-        for env in built:
-            env.close()
-        raise
-    if kernel is not None:
-        return NativeEnvBank(env_fns, built, kernel, autoreset_mode)
-    if native is True:
-        built[0].close()
-        raise ValueError(f"native=True, but {reason}; use native='auto' to step these environments in Python")
-    action_type: PortType = ((), object) if actions_as_given else port_type(built[0].action_space)
-    bank = EnvBank(env_fns, built, autoreset_mode, action_type)
-    bank.how = f"Python: {reason}"
-    return bank
-
-
-def _find_kernel(
-    env_fns: Sequence[EnvFn], built: list[gym.Env[Any, Any]], mode: AutoresetMode, native: bool | str
-) -> tuple[Bank | None, str]:
-    """The native bank of these environments, or None and why not. `built` must hold the only reference to each."""
-    if native is False:
-        return None, "native=False"
-    if mode is AutoresetMode.DISABLED:
-        return None, "kernels reset by themselves, and autoreset is disabled"
-    same_step = mode is AutoresetMode.SAME_STEP
-    kernel, reason = specialise(built, same_step)
-    if kernel is None:
-        return None, reason
-    del kernel  # of the first environment alone, and a reference to it
-    built.extend(env_fn() for env_fn in env_fns[1:])
-    return specialise(built, same_step)
-
-
-def check_spaces(env: gym.Env[Any, Any], observation: gym.Space[Any], action: gym.Space[Any]) -> None:
-    """Raise RuntimeError where the spaces of a sub-environment are not those of the first."""
-    if env.observation_space != observation:
-        raise RuntimeError(
-            "the sub-environments' observation spaces are not equivalent: "
-            f"single_observation_space={observation}, sub-environment observation_space={env.observation_space}"
-        )
-    if env.action_space != action:
-        raise RuntimeError(
-            f"a sub-environment's action space {env.action_space} is not the single_action_space {action}"
-        )
-
-
-def _write_one_by_one(column: Array, values: list[Any], first: int) -> None:
+def _write_columns(columns: Iterable[tuple[Array, list[Any]]], first: int) -> None:
     """Write a value per row, and name the row whose value does not fit."""
-    for k, value in enumerate(values):
+    for column, values in columns:
         try:
-            column[k] = value
-        except (TypeError, ValueError) as error:
-            name_environment(error, first + k)
-            raise
+            column[:] = values
+        except (TypeError, ValueError):
+            for k, value in enumerate(values):
+                try:
+                    column[k] = value
+                except (TypeError, ValueError) as error:
+                    name_environment(error, first + k)
+                    raise
+
+
+def _raise_first(errors: Sequence[BaseException]) -> None:
+    if errors:
+        try:
+            raise errors[0]
+        finally:
+            del errors  # its traceback holds this frame: a circle
 
 
 def name_environment(error: BaseException, index: int) -> None:

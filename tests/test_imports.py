@@ -68,7 +68,13 @@ MAY_IMPORT = {
         "workers",
     },
 }
-FOR_ALGORITHMS = ("reactvec", "reactvec.env_bank", "reactvec.port_types", "reactvec.algorithms")
+FOR_ALGORITHMS = (
+    "reactvec",
+    "reactvec.env_bank",
+    "reactvec.native_env_bank",
+    "reactvec.port_types",
+    "reactvec.algorithms",
+)
 FASTEST_S = 0.3
 ENGINE = {"reactvec._kernel", "reactvec._sync", "reactvec._interpreter"}
 

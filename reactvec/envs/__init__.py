@@ -32,6 +32,12 @@ class Bank(Protocol):
     def store(self, i: int) -> None:
         """Bring the Python environment i up to date."""
 
+    def adopt(self, i: int, env: gym.Env[Any, Any]) -> str | None:
+        """Take over what someone may have made of environment i since `store`; return why it cannot be, or None."""
+
+    def ended(self, i: int) -> bool:
+        """Whether the next step resets environment i."""
+
     def fault(self, code: int, actions: Sequence[Any] | npt.NDArray[Any]) -> Exception:
         """The exception for a positive code that the kernel returned."""
 

@@ -60,6 +60,17 @@ class CartPoles:
         while a worker runs the kernel. IndexError if there is no row i.
         """
 
+    def adopt(self, i: int, env: gym.Env[Any, Any]) -> str | None:
+        """Take over what someone may have made of environment i since `store`; return why it cannot be, or None.
+
+        It must still be the same object, be recognised, draw from a NumPy Generator of its own, and have a state that
+        `load` takes. A row that was never loaded waits for its reset. Not while a worker runs the kernel. IndexError
+        if there is no row i.
+        """
+
+    def ended(self, i: int) -> bool:
+        """Whether the next step resets row i. IndexError if there is no row i."""
+
     def fault(self, code: int, actions: Sequence[Any] | npt.NDArray[Any]) -> Exception:
         """The exception that Gymnasium raises where the kernel returned `code`.
 

@@ -21,6 +21,7 @@ from reactvec.envs import _recognition
 cdef extern from "_cartpole.h" nogil:
     const int PARAMETERS
     const int LIVE
+    const int ENDED
     const int TERMINATED
     const int UNLOADED
     ctypedef struct CartPoleBank:
@@ -141,6 +142,24 @@ cdef class CartPoles:
         core.steps_beyond_terminated = 0 if self.bank.phase[i] == TERMINATED else None
         if time_limit is not None:
             time_limit._elapsed_steps = self.bank.elapsed[i]
+
+    def adopt(self, int64_t i, env):
+        self.check_row(i)
+        reason = recognise(env) or _recognition.random_generators([env])
+        if reason is None and (
+            _recognition.core(env) is not self.cores[i] or _recognition.time_limit(env) is not self.time_limits[i]
+        ):
+            reason = "another environment took its place"
+        if reason is None and self.bank.phase[i] != UNLOADED:
+            try:
+                self.load(i, after_reset=False)
+            except ValueError as error:
+                reason = str(error)
+        return reason
+
+    def ended(self, int64_t i):
+        self.check_row(i)
+        return self.bank.phase[i] in (ENDED, TERMINATED)
 
     def fault(self, int64_t code, actions):
         row = code - 1

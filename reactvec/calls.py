@@ -1,0 +1,159 @@
+"""Calls of single sub-environments, and what is pending: the part of a vector environment that no step goes through."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any, TypeAlias
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
+from gymnasium.vector import VectorEnv
+
+from reactvec.arguments import check_call, refuse_timeout, row_indices, value_rows
+from reactvec.execution import Execution
+
+Array: TypeAlias = "npt.NDArray[Any]"
+Indices: TypeAlias = "int | Iterable[int] | None"
+
+
+class Pending(Enum):
+    """What an asynchronous call has begun and not finished."""
+
+    NOTHING = "default"
+    RESET = "reset"
+    STEP = "step"
+    CALL = "call"
+
+
+class Calls(VectorEnv[Any, Any, Array]):
+    """`call`, `get_attr`, `set_attr` and `render` of a vector environment over an env bank, and its state machine.
+
+    What crosses, either way, is a copy, wherever the sub-environments live. No call disturbs observations or asks for a
+    reset, not even one that fails; one that fails in an environment is made in the others all the same.
+
+    `indices` names the sub-environments that are meant: None for all, an int, or several, negative ones from the end;
+    the results are in that order.
+    """
+
+    _execution: Execution
+    _requests: Array
+    _answers: list[Array]
+    _called: list[int]
+    _asked: Pending
+    _is_native: bool
+    _visited: bool  # the kernel has to catch up with its environments
+
+    def call(self, name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of each sub-environment, or look up an attribute that is none; a tuple of the results.
+
+        Raises:
+            ValueError: `reset`, `step` or `close`, which are methods of the vector environment.
+            IndexError: there is no such sub-environment.
+            Exception: what the first of the sub-environments that failed has raised.
+        """
+        self._request_call("call_async", name, args, kwargs, indices)
+        self._execution.command("call")
+        return self._call_results()
+
+    def call_async(self, name: str, /, *args: Any, indices: Indices = None, **kwargs: Any) -> None:
+        """Start a call in the other workers; the caller's part runs in `call_wait`."""
+        self._request_call("call_async", name, args, kwargs, indices)
+        self._execution.begin("call")
+        self._asked = Pending.CALL
+
+    def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
+        """Finish the call that `call_async` began; a tuple of the results."""
+        self._assert_pending(Pending.CALL)
+        refuse_timeout(timeout)
+        self._execution.finish()
+        return self._call_results()
+
+    def get_attr(self, name: str, indices: Indices = None) -> tuple[Any, ...]:
+        """An attribute of each sub-environment, of whichever wrapper has it; where it is a method, it is called."""
+        return self.call(name, indices=indices)
+
+    def set_attr(self, name: str, values: Any, indices: Indices = None) -> None:
+        """Set an attribute of each sub-environment where it is found, else on its outermost wrapper.
+
+        `values` is one value for all, or a list or tuple with one for each of `indices`.
+        """
+        self._assert_can_begin("set_attr")
+        rows = row_indices(indices, self.num_envs)
+        messages = [cloudpickle.dumps((name, value)) for value in value_rows(values, len(rows))]
+        self._request(dict(zip(rows, messages, strict=True)))
+        self._execution.command("set_attr")
+
+    def render(self) -> tuple[Any, ...]:
+        """The frame of each sub-environment."""
+        return self.call("render")
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """Copies of the random generators of the sub-environments."""
+        return self.get_attr("np_random")
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seeds that the sub-environments had last; -1 where it is not known."""
+        return self.get_attr("np_random_seed")
+
+    def _request_call(
+        self, by: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], indices: Indices
+    ) -> None:
+        self._assert_can_begin(by)
+        check_call(name)
+        self._called = row_indices(indices, self.num_envs)
+        self._request(dict.fromkeys(self._called, cloudpickle.dumps((name, args, kwargs))))
+
+    def _request(self, messages: dict[int, bytes]) -> None:
+        self._visited |= self._is_native
+        self._requests.fill(None)
+        for i, message in messages.items():
+            self._requests[i] = message
+
+    def _call_results(self) -> tuple[Any, ...]:
+        answers = self._taken_answers()
+        return tuple(cloudpickle.loads(answers[i]) for i in self._called)
+
+    def _taken_answers(self) -> list[Any]:
+        """The answers of the last tag, which are not kept."""
+        answers: list[Any] = self._answers[(self._execution.tag - 1) & 1].tolist()
+        for slot in self._answers:
+            slot.fill(None)
+        return answers
+
+    @property
+    def _pending(self) -> Pending:
+        """What the caller asked for and has not waited for; it is over when the execution says so."""
+        return self._asked if self._execution.begun else Pending.NOTHING
+
+    def _assert_can_begin(self, call: str) -> None:
+        self._assert_open()
+        if self._execution.begun or self._asked is not Pending.NOTHING:
+            self._settle(call)
+
+    def _settle(self, call: str) -> None:
+        """Refuse a call while another one is pending; finish what a signal cut short before it could finish."""
+        if self._pending is not Pending.NOTHING:
+            raise AlreadyPendingCallError(
+                f"Calling `{call}` while waiting for a pending call to `{self._pending.value}` to complete.",
+                self._pending.value,
+            )
+        self._asked = Pending.NOTHING
+        if self._execution.begun:
+            with contextlib.suppress(Exception):  # of a call whose caller is gone
+                self._execution.finish()
+
+    def _assert_pending(self, pending: Pending) -> None:
+        self._assert_open()
+        if self._pending is not pending:
+            name = pending.value
+            raise NoAsyncCallError(f"Calling `{name}_wait` without any prior call to `{name}_async`.", name)
+
+    def _assert_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")

@@ -1,0 +1,130 @@
+"""A bank of environments that all have a kernel, and the choice between it and a bank in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import AutoresetMode
+
+from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment
+from reactvec.envs import Bank, specialise
+from reactvec.topology import Reaction, reaction
+
+
+class NativeEnvBank(EnvBank):
+    """The same bank where all environments have a kernel: steps run without Python, the objects stay as shadows.
+
+    `call` and `set_attr` bring the shadows that they visit up to date; from then on these are what counts. Before the
+    next `step` or `reset` comes the command `resume`, which gives their state back to the kernel; a row of `answer`
+    that is not None then says why the kernel cannot stand for that environment any more. If there is one, the command
+    `leave` makes all shadows what counts, once and for all, and `step_in_python` or `step_given` steps them.
+    """
+
+    def __init__(
+        self,
+        env_fns: Sequence[EnvFn],
+        built: Sequence[gym.Env[Any, Any]],
+        kernel: Bank,
+        autoreset_mode: AutoresetMode,
+        observation_mode: ObservationMode = "same",
+    ) -> None:
+        super().__init__(env_fns, built, autoreset_mode, observation_mode)
+        self.native = kernel
+        self.how = f"native: {type(kernel).__name__}"
+        self._ahead = [False] * len(env_fns)  # shadows that the kernel has to catch up with
+
+    @reaction(on="reset", triggers=[EnvBank.request], effects=[EnvBank.obs, EnvBank.infos])
+    def reset(self, rows: range, request: Array, obs: Array, infos: Array) -> None:
+        """Reset the Python objects of the rows that have a request, and load their state into the kernel."""
+        super().reset(rows, request, obs, infos)
+        for k, i in enumerate(rows):
+            if request[k] is not None and not self._ahead[i]:
+                self.native.load(i)
+
+    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-1], native=True)
+    def step(self) -> Any:  # type: ignore[override]
+        """The kernel that steps a range of rows."""
+        return self.native.step
+
+    @reaction(on="step_in_python", triggers=[EnvBank.action], effects=EnvBank.stepped)
+    def step_in_python(self, rows: range, action: Array, *results: Array) -> None:
+        """Step the shadows of the rows, after `leave`."""
+        self._step(rows, self._actions(action), *results)
+
+    @reaction(on="resume", effects=[EnvBank.answer])
+    def resume(self, rows: range, answer: Array) -> None:
+        """Let the kernel catch up with the shadows that were visited, or say why it cannot."""
+        for k, i in enumerate(rows):
+            answer[k] = self.native.adopt(i, self.env(i)) if self._ahead[i] else None
+            self._ahead[i] = answer[k] is not None
+
+    @reaction(on="leave")
+    def leave(self, rows: range) -> None:
+        """Bring all shadows up to date; the kernel has no part in what follows."""
+        for i in rows:
+            self.visible(i)
+            self._ended[i] = self.native.ended(i)
+
+    def visible(self, i: int) -> gym.Env[Any, Any]:
+        """The shadow of row i, brought up to date."""
+        if not self._ahead[i]:
+            self.native.store(i)
+            self._ahead[i] = True
+        return self.env(i)
+
+    def fault(self, entry: Reaction, code: int, ports: Sequence[Array]) -> Exception:
+        """What Gymnasium would raise for the row `code - 1`."""
+        error: Exception = self.native.fault(code, ports[0])
+        name_environment(error, code - 1)
+        return error
+
+
+def make_env_bank(
+    env_fns: Sequence[EnvFn],
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+    native: bool | str = "auto",
+    observation_mode: ObservationMode = "same",
+) -> EnvBank:
+    """A bank over these environments: native where all of them have a kernel (and `native` is not False).
+
+    Builds the first environment here, to learn the spaces, and the others too where a kernel may step them; otherwise
+    each is built by its worker. `observation_mode` is that of Gymnasium's vector environments.
+
+    Raises:
+        ValueError: no environments, or `native=True` and one of them has no kernel; the message says why.
+    """
+    if not env_fns:
+        raise ValueError("env_fns is empty: give at least one function that makes an environment")
+    built = [env_fns[0]()]
+    try:
+        kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
+        if kernel is not None:
+            return NativeEnvBank(env_fns, built, kernel, autoreset_mode, observation_mode)
+        if native is True:
+            raise ValueError(f"native=True, but {reason}; use native='auto' to step these environments in Python")
+        bank = EnvBank(env_fns, built, autoreset_mode, observation_mode)
+    except BaseException:
+        for env in built:
+            env.close()
+        raise
+    bank.how = f"Python: {reason}"
+    return bank
+
+
+def _find_kernel(
+    env_fns: Sequence[EnvFn], built: list[gym.Env[Any, Any]], mode: AutoresetMode, native: bool | str
+) -> tuple[Bank | None, str]:
+    """The native bank of these environments, or None and why not. `built` must hold the only reference to each."""
+    if native is False:
+        return None, "native=False"
+    if mode is AutoresetMode.DISABLED:
+        return None, "kernels reset by themselves, and autoreset is disabled"
+    same_step = mode is AutoresetMode.SAME_STEP
+    kernel, reason = specialise(built, same_step)
+    if kernel is None:
+        return None, reason
+    del kernel  # of the first environment alone, and a reference to it
+    built.extend(env_fn() for env_fn in env_fns[1:])
+    return specialise(built, same_step)
