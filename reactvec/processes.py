@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import util
 from multiprocessing.process import BaseProcess
@@ -89,15 +89,17 @@ class WorkerProcesses:
             for worker, (inbox, _) in self._mail.items():
                 self._engine.post(worker, inbox.put(self._parcels.inbound(command, worker)))
 
-    def collect(self) -> list[Failure]:
-        """Take what the workers sent at the end of a command: objects go into the slabs, failures are returned."""
+    def collect(self, among: Iterable[int] | None = None) -> list[Failure]:
+        """Take what the workers, or those `among` them, sent at the end of a command: objects go into the slabs,
+        failures are returned."""
         sizes = self._engine.outboxes()
         command, tag = self._engine.command, self._engine.last_tag
         step, slot = self._names[command] == STEP, tag % self._slots
         failures: list[Failure] = []
         if sizes is None and step and not self._filled:
             return failures
-        for worker, (_, outbox) in self._mail.items():
+        for worker in self._mail if among is None else among:
+            outbox = self._mail[worker][1]
             if step and (worker, slot) in self._filled:
                 self._parcels.clear(command, worker, tag)
                 self._filled.discard((worker, slot))
@@ -134,7 +136,10 @@ class WorkerProcesses:
         if not self._engine.await_ready(worker, (ready + 1) & 0xFFFFFFFF):
             error = self._engine.interruption()
             raise error if error is not None else WorkerDiedError({worker: self.end_of(worker)})
-        return self.collect()
+        failures = self.collect([worker])
+        # What the caller puts in the place of rows that were lost is cleared like what a worker sends.
+        self._filled |= {(worker, slot) for slot in range(self._slots)}
+        return failures
 
     def stop(self, terminate: bool = False) -> None:
         """End all processes; one that is inside a reaction is killed after `GRACE_S`, or at once."""

@@ -18,7 +18,7 @@ from reactvec.schedule import Schedule
 
 Array = npt.NDArray[Any]
 RESTARTED = "worker_restarted"  # the info key of environments that came back
-ATTEMPTS = 3  # how often one command may lose workers
+IN_A_ROW = 3  # so many commands one after another may lose the same worker
 
 
 class EnvironmentsLostError(WorkerDiedError):
@@ -43,12 +43,16 @@ def naming_environments(schedule: Schedule) -> Iterator[None]:
 
 
 class Recovery:
-    """Brings the environments of dead workers back, each with a seed drawn from the one that it was reset with last."""
+    """Brings the environments of dead workers back, each with a seed drawn from the one that it was reset with last.
+
+    A worker that dies in more than `IN_A_ROW` commands one after another is given up, with a RuntimeError.
+    """
 
     def __init__(self, bank: EnvBank, execution: Execution, requests: Array, slots: Sequence[tuple[Any, ...]]) -> None:
         self._bank, self._execution, self._requests, self._slots = bank, execution, requests, slots
         self._seeds: list[int | None] = [None] * bank.rows
         self._restarts = [0] * bank.rows
+        self._deaths: dict[int, tuple[int, int]] = {}  # worker: the tag of its last death, how many came in a row
 
     def remember(self, i: int, seed: int | None) -> None:
         """Note the seed that environment i is reset with."""
@@ -74,11 +78,13 @@ class Recovery:
             self._reset_again(dict.fromkeys(rows, (None, None)), lambda i: (ends[i], {RESTARTED: True}))
 
     def after_reset(self, death: WorkerDiedError) -> None:
-        """Complete a reset in which workers died: their environments are reset once more."""
-        again = {i: self._requests[i] for i in self._replace(death) if self._requests[i] is not None}
+        """Complete a reset in which workers died: all their environments are reset, those outside of the mask too."""
+        asked = self._requests.tolist()
+        again = {i: asked[i] or (None, None) for i in self._replace(death)}
         self._reset_again(again, lambda i: ({RESTARTED: True},))
 
     def _replace(self, death: WorkerDiedError) -> list[int]:
+        self._count(death)
         rows = [i for worker in death.workers for i in self._execution.rows_of(worker)]
         for i in rows:
             self._restarts[i] += 1
@@ -88,18 +94,24 @@ class Recovery:
         self._execution.commit()
         return rows
 
+    def _count(self, death: WorkerDiedError) -> None:
+        for worker in death.workers:
+            last, times = self._deaths.get(worker, (self._execution.tag, 0))
+            times = times + 1 if last == self._execution.tag - 1 else 1
+            self._deaths[worker] = self._execution.tag, times
+            if times > IN_A_ROW:
+                raise RuntimeError(f"worker {worker} died in {times} commands one after another")
+
     def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> None:
         """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
         kept = self._last()[-1].copy()
         for i in range(self._bank.rows):
             self._requests[i] = requests.get(i)
-        for attempt in range(ATTEMPTS):
+        while True:
             try:
                 self._execution.command("reset")
                 break
             except WorkerDiedError as death:
-                if attempt == ATTEMPTS - 1:
-                    raise
                 self._replace(death)
         infos = self._last()[-1]
         for i in range(self._bank.rows):
