@@ -90,11 +90,24 @@ class EnvBank(Reactor):
         for k, i in enumerate(rows):
             try:
                 if self.envs[i] is None:
-                    self.envs[i] = self.env_fns[i]()
+                    self.envs[i] = self._make(i)
                 space[k] = self._check_spaces(self.env(i))
             except Exception as error:
                 name_environment(error, i)
                 raise
+
+    def _make(self, i: int) -> gym.Env[Any, Any]:
+        """A new environment for row i."""
+        try:
+            return self.env_fns[i]()
+        except Exception as error:
+            if any(env is not None for env in self.envs):  # after a fork, those of the caller count as well
+                _note(
+                    error,
+                    "this process has other environments already; where there can be only one in a process, use "
+                    f"isolated=True, num_workers={self.rows}",
+                )
+            raise
 
     def _check_spaces(self, env: gym.Env[Any, Any]) -> gym.Space[Any] | None:
         """The environment's own observation space, where it has another one and the mode allows that."""
@@ -310,5 +323,9 @@ def _raise_first(errors: Sequence[BaseException]) -> None:
 
 def name_environment(error: BaseException, index: int) -> None:
     """Note on an exception which sub-environment it comes from."""
+    _note(error, f"raised by sub-environment {index}")
+
+
+def _note(error: BaseException, text: str) -> None:
     if hasattr(error, "add_note"):  # CPython >= 3.11
-        error.add_note(f"raised by sub-environment {index}")
+        error.add_note(text)

@@ -13,6 +13,7 @@ import cloudpickle
 import gymnasium as gym
 
 from reactvec.process_worker import ByValue
+from reactvec.processes import AT_START, end_in_words
 from reactvec.remote_error import pack_error, unpack_error
 
 
@@ -46,9 +47,8 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], context: str | None) -> EnvTr
     try:
         kind, data = ours.recv()
     except EOFError:
-        process.join()
         raise RuntimeError(
-            f"the process that built an environment to learn its spaces ended with exit code {process.exitcode}"
+            f"environment 0: the process that builds it first, to learn its spaces, {end_in_words(process)}. {AT_START}"
         ) from None
     finally:
         ours.close()

@@ -26,6 +26,10 @@ from reactvec.topology import STEP, Topology
 
 Failure = tuple[int, int, int, int, int, BaseException | None]
 GRACE_S = 5.0  # how long a worker that is inside a reaction may take to end
+AT_START = (
+    'It died while it started; under "spawn" and "forkserver" a script must guard what it runs by '
+    "`if __name__ == '__main__':`."
+)
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,7 @@ class WorkerProcesses:
 
     def end_of(self, worker: int) -> str:
         """How a process ended, in words."""
-        process = self._processes[worker]
-        process.join(GRACE_S)
-        code = process.exitcode
-        if code is not None and code < 0:
-            with contextlib.suppress(ValueError):
-                return f"(process {process.pid}) was killed by {signal.Signals(-code).name}"
-        return f"(process {process.pid}) exited with code {code}"
+        return end_in_words(self._processes[worker])
 
     def replace(self, worker: int) -> list[Failure]:
         """Start another process in the place of one that died, and wait until it has run the startup reactions.
@@ -206,6 +204,16 @@ def _interrupts_blocked(start_method: str) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_in_words(process: BaseProcess) -> str:
+    """How a process ended, which it has or soon will."""
+    process.join(GRACE_S)
+    code = process.exitcode
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"(process {process.pid}) was killed by {signal.Signals(-code).name}"
+    return f"(process {process.pid}) exited with code {code}"
 
 
 def rows_of(schedule: Schedule, worker: int) -> range:

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from reactvec.env_bank import EnvBank
 from reactvec.execution import Execution
 from reactvec.port_types import unpack_row
-from reactvec.processes import WorkerDiedError, rows_of
+from reactvec.processes import AT_START, WorkerDiedError, rows_of
 from reactvec.schedule import Schedule
 
 Array = npt.NDArray[Any]
@@ -38,8 +38,7 @@ def naming_environments(schedule: Schedule) -> Iterator[None]:
         yield
     except WorkerDiedError as death:
         rows = {worker: rows_of(schedule, worker) for worker in death.workers}
-        remedy = 'It died while it started; under "spawn" and "forkserver" a script must guard what it runs by '
-        raise EnvironmentsLostError(death, rows, remedy + "`if __name__ == '__main__':`.") from None
+        raise EnvironmentsLostError(death, rows, AT_START) from None
 
 
 class Recovery:
