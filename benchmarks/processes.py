@@ -25,7 +25,10 @@ STEPS, PEER_STEPS, PUFFER_STEPS = 64_000, 6_400, 1_600
 QUICK_SHARE = 8
 OURS, SAME_STEP, ISOLATED = "processes", "processes, SAME_STEP", "processes, isolated"
 SYNC, SERIAL = "SyncVectorEnv", "serial loop"
-START_METHODS = ("fork", "forkserver", "spawn")
+START_METHODS, QUICK_START_METHODS = (
+    ("fork", "forkserver", "spawn"),
+    ("fork",),
+)  # the others import torch in each process
 
 
 def actions_of(report: Report, steps: int, envs: int) -> Actions:
@@ -47,12 +50,12 @@ def our_cases(stack: ExitStack, actions: Actions) -> list[Case]:
     return cases
 
 
-def subprocess_cases(stack: ExitStack, actions: Actions) -> list[Case]:
-    """SB3's SubprocVecEnv, started in each way."""
+def subprocess_cases(report: Report, stack: ExitStack, actions: Actions) -> list[Case]:
+    """SB3's SubprocVecEnv, started in each way; only by a fork when quick."""
     from stable_baselines3.common.vec_env import SubprocVecEnv
 
     cases = []
-    for method in START_METHODS:
+    for method in QUICK_START_METHODS if report.quick else START_METHODS:
         env = stack.enter_context(closing(SubprocVecEnv(env_fns(actions.shape[1]), start_method=method)))
         cases.append(sb3_case(f"SB3 SubprocVecEnv, {method}", env, actions))
     return cases
@@ -81,7 +84,7 @@ def measure_size(report: Report, envs: int) -> tuple[dict[str, Sample], Sample |
         subprocesses: list[Case] = []
         if envs == SIZE_OF_ALL_PEERS:
             peer_actions = actions_of(report, PEER_STEPS, envs)
-            subprocesses = subprocess_cases(stack, peer_actions)
+            subprocesses = subprocess_cases(report, stack, peer_actions)
             cases += [*subprocesses, *async_cases(stack, peer_actions)]
             cases += puffer_cases(stack, actions_of(report, PUFFER_STEPS, envs)) + envpool_cases(report, envs)
         sync = stack.enter_context(closing(SyncVectorEnv(env_fns(envs))))

@@ -76,7 +76,7 @@ def run_slow(report: Report, envs: int) -> None:
         print(f"  {envs} processes that import torch do not fit into memory: {SUBPROC}, {DEFAULT} is left out")
         report.bar(what, None, at_least=at_least)
         return
-    slow = [subprocess_case(method, envs) for method in (DEFAULT, "spawn")]
+    slow = [subprocess_case(method, envs) for method in ((DEFAULT,) if report.quick else (DEFAULT, "spawn"))]
     samples = report.measure([ours(OURS, envs), *slow], repeats=SLOW_TURNS, warmups=0)
     title = f"start, reset and close {envs} CartPoles, turns: {SLOW_TURNS}"
     report.table(title, samples, slow[0].name, steps="envs")
