@@ -19,7 +19,7 @@ def step_rows(
     """Step the environments of rows `first` on, or begin their next episodes, and write what comes of it.
 
     `dtype` is that of plain observations, None where they are not arrays; all arrays are C-contiguous, of these rows.
-    `running[0]` is the row that is being stepped, for whoever finds this process dead.
+    `running[0]` is the row that is being stepped, for whoever finds this process dead or late, and -1 at the end.
     """
     cdef double *rewards = <double *> cnp.PyArray_DATA(reward)
     cdef uint8_t *terminals = <uint8_t *> cnp.PyArray_DATA(terminated)
@@ -51,6 +51,7 @@ def step_rows(
             memcpy(target + k * size, cnp.PyArray_DATA(<cnp.ndarray> observation), size)
         else:
             write(obs, k, observation)
+    now[0] = -1
 
 
 cdef inline int write_flag(cnp.ndarray flags, uint8_t *values, Py_ssize_t k, flag) except -1:

@@ -39,8 +39,8 @@ class EnvBank(Reactor):
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
     meaning), `infos` (object: None, or the info dicts of the tag, in order), `running` (int64; in the first row of a
-    worker's range: the row that it steps), `answer` (object, of `call`) and `space` (object, of the startup: None, or
-    an observation space other than the single one; never with observation_mode "same").
+    worker's range: the row that it steps, or -1), `answer` (object, of `call`) and `space` (object, of the startup:
+    None, or an observation space other than the single one; never with observation_mode "same").
 
     Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
     of any kind: a step like that of `action`), `call` (the pickled `(name, args, kwargs)`; `answer` is the result,
@@ -86,9 +86,10 @@ class EnvBank(Reactor):
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
         self._plain_dtype = None if nested else self.obs.dtype
 
-    @reaction(on="startup", effects=[space])
-    def build(self, rows: range, space: Array) -> None:
+    @reaction(on="startup", effects=[space, running])
+    def build(self, rows: range, space: Array, running: Array) -> None:
         """Build the environments of these rows, in the worker that will step them."""
+        running.fill(-1)
         for k, i in enumerate(rows):
             try:
                 if self.envs[i] is None:
@@ -160,6 +161,7 @@ class EnvBank(Reactor):
             step_rows(self, rows.start, envs, actions, ended, self._plain_dtype, *results)
         except Exception as error:
             name_environment(error, int(running[0]))
+            running[0] = -1
             raise
 
     def begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
