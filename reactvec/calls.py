@@ -132,7 +132,8 @@ class Calls(VectorEnv[Any, Any, Array]):
         return self._asked if self._execution.begun else Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
-        self._assert_open()
+        if self.closed:
+            self._refuse_closed()
         if self._execution.begun or self._asked is not Pending.NOTHING:
             self._settle(call)
 
@@ -149,11 +150,11 @@ class Calls(VectorEnv[Any, Any, Array]):
                 self._execution.finish()
 
     def _assert_pending(self, pending: Pending) -> None:
-        self._assert_open()
+        if self.closed:
+            self._refuse_closed()
         if self._pending is not pending:
             name = pending.value
             raise NoAsyncCallError(f"Calling `{name}_wait` without any prior call to `{name}_async`.", name)
 
-    def _assert_open(self) -> None:
-        if self.closed:
-            raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+    def _refuse_closed(self) -> None:
+        raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
