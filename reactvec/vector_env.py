@@ -208,11 +208,12 @@ class ReactorVectorEnv(Calls):
         """Close the sub-environments, each in the worker that built it, and end the workers."""
         if not hasattr(self, "_asked"):
             return
-        if self._pending is not Pending.NOTHING:
-            name = self._pending.value
-            gym.logger.warn(f"Calling `close` while waiting for a pending call to `{name}` to complete.")
-        self.closed = True
-        self._execution.close()
+        self.closed, pending = True, self._pending
+        try:
+            if pending is not Pending.NOTHING:
+                gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")
+        finally:
+            self._execution.close()
 
     def _request_reset(self, seed: int | Sequence[int | None] | None, options: Options | Sequence[Options]) -> None:
         seeds = seed_rows(seed, self.num_envs)

@@ -56,17 +56,17 @@ class Twins:
         return one
 
     def step(self, actions: Any = None) -> Any:
+        """With autoreset disabled, whatever has ended is reset before."""
+        if self.ended.any() and self.oracle.metadata["autoreset_mode"] == AutoresetMode.DISABLED:
+            self.reset(options={"reset_mask": self.ended.copy()})
         result = self.do("step", self.oracle.action_space.sample() if actions is None else actions)
         self.ended = result[2] | result[3]
         return result
 
     def run(self, steps: int) -> None:
-        """Random actions; with autoreset disabled, whatever has ended is reset."""
-        disabled = self.oracle.metadata["autoreset_mode"] == AutoresetMode.DISABLED
+        """Steps with random actions."""
         for _ in range(steps):
             self.step()
-            if disabled and self.ended.any():
-                self.reset(options={"reset_mask": self.ended.copy()})
 
 
 @contextlib.contextmanager
