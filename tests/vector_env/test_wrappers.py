@@ -32,7 +32,6 @@ WRAPPINGS: dict[str, Callable[[AnyVectorEnv], AnyVectorEnv]] = {
     "learner": learner_stack,
     "list of infos": lambda env: wrappers.DictInfoToList(wrappers.RecordEpisodeStatistics(env)),
     "flat": lambda env: wrappers.FlattenObservation(env),
-    "other dtype": lambda env: wrappers.DtypeObservation(env, np.float16),
     "clipped": lambda env: wrappers.ClipReward(env, -0.5, 0.5),
     "actions": lambda env: wrappers.TransformAction(env, lambda actions: actions / 2, env.action_space),
     "rescaled actions": lambda env: wrappers.RescaleAction(env, np.float32(-1), np.float32(1)),
