@@ -4,6 +4,7 @@
 #     run_program      the instructions of some tags, one after another
 #     execute          one EXEC: is it due, is a trigger present, then the kernel or the Python method
 #     wait_for         one AWAIT: detached from the interpreter; the caller looks at signals now and then
+#     wait_at_end      the caller awaits the end of a command; it looks at the lives of processes, and at its deadline
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from libc.string cimport memchr, memset
@@ -20,6 +21,15 @@ cdef extern from "Python.h":
     PyThreadState *PyEval_SaveThread() nogil
     void PyEval_RestoreThread(PyThreadState *) nogil
     int PyErr_CheckSignals() except -1
+
+
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    int POLLIN
+    int poll(pollfd *, unsigned long, int)
 
 
 cdef extern from "_call.h" nogil:
@@ -87,11 +97,26 @@ cdef struct Control:       # the one control word: written by the caller before 
     rv_flag begun          # ... by `begin`, and waits for `finish`
 
 
+cdef struct Report:        # what a worker process tells the caller, and the other way round
+    rv_clock ready         # how often a process came up in this place
+    int64_t inbox          # bytes that wait for the worker, written before `issued` advances
+    int64_t outbox         # bytes that wait for the caller, written before the worker's clock advances
+    int64_t busy_ns        # how long the worker ran in the last command
+
+
+cdef struct Watch:         # the caller's eye on worker processes
+    pollfd *lives          # a pidfd per worker, or -1
+    uint8_t *fallen        # whether it died
+    uint32_t *goals        # where its clock stands when the command is over
+
+
 cdef struct Worker:        # private to one worker, but for `error` and its companions once a command has ended
     int index
     int workers
     Control *control
     rv_clock *clocks
+    Watch *watch           # NULL but for a caller of processes
+    int64_t deadline_ns    # until when to wait for the end of a command; 0 for ever
     uint32_t *base         # where every worker's clock stood when the command began
     Program *programs
     rv_patience patience
@@ -244,6 +269,26 @@ cdef inline int check_signals(Worker *worker) noexcept nogil:
     return RV_REACHED
 
 
+cdef inline void bury(Worker *worker) noexcept nogil:
+    """Find the processes that died, and set their clocks to the end of the command, so that nobody waits for them."""
+    cdef Watch *watch = worker.watch
+    cdef int index
+    if poll(watch.lives, worker.workers, 0) <= 0:
+        return
+    for index in range(worker.workers):
+        if watch.lives[index].fd >= 0 and watch.lives[index].revents:
+            watch.lives[index].fd = -1
+            watch.fallen[index] = True
+            rv_publish(&worker.clocks[index], watch.goals[index])
+
+
+cdef inline int look_around(Worker *worker) noexcept nogil:
+    """What the caller does between two parks."""
+    if worker.watch != NULL:
+        bury(worker)
+    return check_signals(worker)
+
+
 cdef inline int wait_for(Worker *worker, rv_clock *clock, uint32_t target) noexcept nogil:
     cdef int outcome
     if rv_reached(clock, target):
@@ -253,20 +298,47 @@ cdef inline int wait_for(Worker *worker, rv_clock *clock, uint32_t target) noexc
         outcome = rv_await(clock, target, &worker.patience, &worker.control.abort)
         if outcome != RV_TIMEOUT:
             return outcome
-        if worker.index == 0 and check_signals(worker) == RV_ABORTED:
+        if worker.index == 0 and look_around(worker) == RV_ABORTED:
             return RV_ABORTED
         detach(worker)
 
 
-cdef inline int run_program(Worker *worker, int command, int64_t cycles, int64_t tag) noexcept nogil:
-    """Run `cycles` tags of this worker's program, then publish that it is through."""
+cdef inline int wait_at_end(Worker *worker, rv_clock *clock, uint32_t target) noexcept nogil:
+    """The caller's wait for the end of a command. Where processes run it, it can be left (RV_TIMEOUT) at the deadline
+    or at a signal, and taken up again."""
+    cdef int64_t left
+    cdef int outcome = RV_REACHED
+    if worker.watch == NULL:
+        return wait_for(worker, clock, target)
+    detach(worker)
+    while not rv_reached(clock, target):
+        if worker.interrupt != NULL:
+            outcome = RV_TIMEOUT
+            break
+        if worker.deadline_ns:
+            left = worker.deadline_ns - rv_now_ns()
+            if left <= 0:
+                outcome = RV_TIMEOUT
+                break
+            worker.patience.park_ns = min(left, <int64_t> RV_PARK_NS)
+        outcome = rv_await(clock, target, &worker.patience, &worker.control.abort)
+        if outcome == RV_TIMEOUT:
+            outcome = look_around(worker)
+        if outcome == RV_ABORTED:
+            break
+        detach(worker)
+    worker.patience.park_ns = RV_PARK_NS
+    return outcome
+
+
+cdef inline int run_cycles(Worker *worker, int command, int64_t cycles, int64_t tag) noexcept nogil:
+    """Run `cycles` tags of this worker's program."""
     cdef Program *program = &worker.programs[command]
     cdef uint32_t *publishes = program.publishes
     cdef uint32_t mine = worker.base[worker.index]
     cdef Instruction *at
     cdef int64_t cycle
     cdef uint32_t target
-    cdef int other
     for cycle in range(cycles):
         at = program.code
         while at.kind != ADVANCE:
@@ -280,10 +352,24 @@ cdef inline int run_program(Worker *worker, int command, int64_t cycles, int64_t
                 if wait_for(worker, &worker.clocks[at.other], target) == RV_ABORTED:
                     return RV_ABORTED
             at += 1
+    return RV_REACHED
+
+
+cdef inline void end_command(Worker *worker, int command, int64_t cycles) noexcept nogil:
+    """Publish that this worker is through."""
+    cdef uint32_t *publishes = worker.programs[command].publishes
+    cdef int other
     for other in range(worker.workers):
         worker.base[other] += <uint32_t> (cycles * publishes[other] + 1)
     if worker.workers > 1:
         rv_publish(&worker.clocks[worker.index], worker.base[worker.index])
+
+
+cdef inline int run_program(Worker *worker, int command, int64_t cycles, int64_t tag) noexcept nogil:
+    """Run `cycles` tags of this worker's program, then publish that it is through."""
+    if run_cycles(worker, command, cycles, tag) == RV_ABORTED:
+        return RV_ABORTED
+    end_command(worker, command, cycles)
     return RV_REACHED
 
 

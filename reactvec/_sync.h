@@ -4,7 +4,7 @@
  * Counts wrap around; two counts are compared by the sign of their difference.
  *
  * Waiting is spin, then park. The spin is bounded by what the last waits have shown (`rv_patience`). A park ends when
- * the clock advances, and after RV_PARK_MS at the latest, so that a waiter can look at the abort word and at signals.
+ * the clock advances, and after RV_PARK_NS at the latest, so that a waiter can look at the abort word and at signals.
  *
  * No wake-up is lost: a waiter announces itself in `sleepers` before it looks at `count` for the last time, a publisher
  * advances `count` before it looks at `sleepers`; all four are sequentially consistent, so one of them sees the other.
@@ -27,7 +27,7 @@
 #endif
 
 #define RV_LINE 128          /* bytes; two cache lines, since some processors fetch them in pairs */
-#define RV_PARK_MS 50        /* longest park */
+#define RV_PARK_NS 50000000  /* longest park */
 #define RV_SPIN_FAST 64      /* looks before the clock is read for the first time */
 #define RV_SPIN_LOOKS 32     /* looks between two readings of the clock */
 #define RV_SPIN_MAX_NS 50000 /* waits that take longer than this are not worth a spin */
@@ -38,6 +38,7 @@ typedef struct {
     _Alignas(RV_LINE) _Atomic uint32_t count;
     _Atomic uint32_t sleepers;
     _Atomic int64_t woke_ns; /* when sleepers were last woken */
+    int shared;              /* whether it lies in memory of several processes */
 #ifndef __linux__
     pthread_mutex_t mutex;
     pthread_cond_t advanced;
@@ -94,7 +95,8 @@ static inline void *rv_allocate(size_t size) {
 /* What one waiter expects of the next wait: a moving average of the last ones. Private to the waiter. */
 typedef struct {
     int64_t expected_ns;
-    int may_spin; /* 0 where more workers run than cores are usable */
+    int may_spin;    /* 0 where more workers run than cores are usable */
+    int64_t park_ns; /* longest park; RV_PARK_NS, or less for a waiter with a deadline */
 } rv_patience;
 
 static inline void rv_relax(void) {
@@ -111,7 +113,8 @@ static inline int64_t rv_now_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static inline void rv_clock_init(rv_clock *clock) {
+static inline void rv_clock_init(rv_clock *clock, int shared) {
+    clock->shared = shared;
     atomic_init(&clock->count, 0);
     atomic_init(&clock->sleepers, 0);
     atomic_init(&clock->woke_ns, 0);
@@ -123,14 +126,13 @@ static inline void rv_clock_init(rv_clock *clock) {
 
 #ifdef __linux__
 
-/* Process-private futexes: the arena that processes share brings its own flag. */
 static inline void rv_wake(rv_clock *clock) {
-    syscall(SYS_futex, &clock->count, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    syscall(SYS_futex, &clock->count, clock->shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-static inline void rv_park(rv_clock *clock, uint32_t seen) {
-    struct timespec longest = {0, RV_PARK_MS * 1000000L};
-    syscall(SYS_futex, &clock->count, FUTEX_WAIT_PRIVATE, seen, &longest, NULL, 0);
+static inline void rv_park(rv_clock *clock, uint32_t seen, int64_t longest_ns) {
+    struct timespec longest = {0, longest_ns};
+    syscall(SYS_futex, &clock->count, clock->shared ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE, seen, &longest, NULL, 0);
 }
 
 #else
@@ -141,10 +143,10 @@ static inline void rv_wake(rv_clock *clock) {
     pthread_mutex_unlock(&clock->mutex);
 }
 
-static inline void rv_park(rv_clock *clock, uint32_t seen) {
+static inline void rv_park(rv_clock *clock, uint32_t seen, int64_t longest_ns) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RV_PARK_MS * 1000000L;
+    until.tv_nsec += longest_ns;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     pthread_mutex_lock(&clock->mutex);
@@ -163,9 +165,13 @@ static inline void rv_publish(rv_clock *clock, uint32_t count) {
     }
 }
 
-static inline int rv_reached(rv_clock *clock, uint32_t target) {
+static inline uint32_t rv_count(rv_clock *clock) {
     /* acquire: pairs with the store in rv_publish */
-    return (int32_t)(atomic_load_explicit(&clock->count, memory_order_acquire) - target) >= 0;
+    return atomic_load_explicit(&clock->count, memory_order_acquire);
+}
+
+static inline int rv_reached(rv_clock *clock, uint32_t target) {
+    return (int32_t)(rv_count(clock) - target) >= 0;
 }
 
 /* A long pause between commands counts as a short one, so that it is soon forgotten. */
@@ -215,11 +221,11 @@ static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patien
             outcome = RV_ABORTED;
             break;
         }
-        if (parks && rv_now_ns() - begin_ns >= RV_PARK_MS * 1000000L) {
+        if (parks && rv_now_ns() - begin_ns >= patience->park_ns) {
             outcome = RV_TIMEOUT;
             break;
         }
-        rv_park(clock, seen);
+        rv_park(clock, seen, patience->park_ns);
     }
     atomic_fetch_sub(&clock->sleepers, 1);
     rv_learn(patience, rv_parked_ns(clock, begin_ns));

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 
 cdef extern from "_sync.h" nogil:
-    enum: RV_REACHED, RV_ABORTED, RV_TIMEOUT
+    enum: RV_REACHED, RV_ABORTED, RV_TIMEOUT, RV_PARK_NS
     ctypedef struct rv_clock:
         pass
     ctypedef struct rv_flag:
@@ -13,9 +13,11 @@ cdef extern from "_sync.h" nogil:
     ctypedef struct rv_patience:
         int64_t expected_ns
         int may_spin
-    void rv_clock_init(rv_clock *)
+        int64_t park_ns
+    void rv_clock_init(rv_clock *, int shared)
     void rv_publish(rv_clock *, uint32_t)
     int rv_reached(rv_clock *, uint32_t)
+    uint32_t rv_count(rv_clock *)
     int rv_await(rv_clock *, uint32_t, rv_patience *, const rv_flag *)
     void rv_abort(rv_flag *, rv_clock *, int)
     void rv_raise(rv_flag *)

@@ -16,17 +16,23 @@ Flags: TypeAlias = "npt.NDArray[np.bool_]"
 class Arena:
     """The slabs of one execution, as arrays `[slots, rows, *shape]`, and their presence flags `[slots, rows]`.
 
-    Owns the memory; the arrays keep it alive. Object slabs are arrays of their own, outside of the block.
+    The memory is its own, or a zeroed block that processes share (of `schedule.arena_bytes`, on a page boundary), which
+    the first of them `fills`; the arrays keep it alive. Object slabs are arrays of their own, outside of the block.
     """
 
-    def __init__(self, schedule: Schedule) -> None:
-        block = np.zeros(schedule.arena_bytes + ALIGNMENT, np.uint8)
-        start = -block.ctypes.data % ALIGNMENT
-        self._memory = block[start : start + schedule.arena_bytes]
+    def __init__(self, schedule: Schedule, memory: memoryview | None = None, fills: bool = True) -> None:
+        if memory is None:
+            block = np.zeros(schedule.arena_bytes + ALIGNMENT, np.uint8)
+            start = -block.ctypes.data % ALIGNMENT
+            self._memory = block[start : start + schedule.arena_bytes]
+        else:
+            self._memory = np.frombuffer(memory, np.uint8, schedule.arena_bytes)
+        self._fills = fills
         self.values: list[Array] = [self._map(slab) for slab in schedule.slabs]
         self.flags: list[Flags | None] = [self._map_flags(slab) for slab in schedule.slabs]
         for index, value in schedule.initial.items():
-            self._fill(self.values[index], value)
+            if fills or schedule.slabs[index].offset < 0:
+                self._fill(self.values[index], value)
 
     def at(self, access: Access, tag: int) -> Array:
         """The slab (or its flags) that an access means at a tag, from row 0: `[rows, *shape]`, or `[rows]`."""
@@ -48,7 +54,8 @@ class Arena:
         if slab.flags < 0:
             return None
         flags = np.ndarray((slab.slots, slab.rows), np.bool_, self._memory, slab.flags)
-        flags[...] = slab.present_before_start
+        if self._fills:
+            flags[...] = slab.present_before_start
         return flags
 
     @staticmethod

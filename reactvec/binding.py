@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reactvec._sched import Engine
 from reactvec.arena import Arena, Array, Flags
-from reactvec.schedule import Access, ScheduledReaction
+from reactvec.schedule import Access, Op, Schedule, ScheduledReaction
+from reactvec.topology import Topology
 
 
 @dataclass
@@ -29,6 +31,25 @@ class Binding:
     level: int
     bank: bool
     memory: Arena
+
+
+def load(engine: Engine, topology: Topology, schedule: Schedule, arena: Arena, workers: Iterable[int]) -> None:
+    """Give an engine the programs of these workers, of every command."""
+
+    def method(index: int) -> Callable[..., Any]:
+        reaction = schedule.reactions[index]
+        found: Callable[..., Any] = getattr(topology.reactors[reaction.reactor], reaction.name)
+        return found
+
+    workers = list(workers)
+    for command, (name, program) in enumerate(schedule.programs.items()):
+        for worker in workers:
+            bindings = [
+                bind(arena, schedule.reactions[index], method(index), lo, hi)
+                for op, (index, lo, hi, *_) in schedule.instructions(name, worker)
+                if op is Op.EXEC
+            ]
+            engine.load(command, worker, program.code[worker], bindings, program.publishes)
 
 
 def bind(arena: Arena, reaction: ScheduledReaction, method: Callable[..., Any], lo: int, hi: int) -> Binding:

@@ -47,24 +47,26 @@ class Node:
         return f"{self.reactor.name}.{self.entry.name}"
 
 
-def compile(topology: Topology, workers: int = 1) -> Schedule:
-    """Compile a topology for a number of workers (the calling thread is worker 0).
+def compile(topology: Topology, workers: int = 1, isolated: bool = False) -> Schedule:
+    """Compile a topology for a number of workers (the calling thread is worker 0, which `isolated` keeps out of banks).
 
     Raises:
         TopologyError: mistakes of the topology, naming reactor, port and remedy; `CausalityLoop` names its path.
     """
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise TopologyError(f"workers={workers!r} must be a whole number >= 1 (the caller is one of them)")
+    if isolated and workers < 2:
+        raise TopologyError("isolated=True leaves the rows of banks to the other workers; give workers >= 2")
     collecting = gc.isenabled()
     gc.disable()  # all that is made here stays; looking through it again and again would be quadratic
     try:
-        return _compile(topology, workers)
+        return _compile(topology, workers, isolated)
     finally:
         if collecting:
             gc.enable()
 
 
-def _compile(topology: Topology, workers: int) -> Schedule:
+def _compile(topology: Topology, workers: int, isolated: bool) -> Schedule:
     wiring = wire(topology)
     nodes = _nodes(wiring)
     commands: dict[str, list[int]] = {STARTUP: [], STEP: [], SHUTDOWN: []}
@@ -82,7 +84,9 @@ def _compile(topology: Topology, workers: int) -> Schedule:
         reactions=reactions,
         slabs=slabs,
         initial={wiring.owners[port]: value for port, value in wiring.initial.items()},
-        programs={name: partition(name, reactions, slabs, members, workers) for name, members in commands.items()},
+        programs={
+            name: partition(name, reactions, slabs, members, workers, isolated) for name, members in commands.items()
+        },
         arena_bytes=arena_bytes,
     )
 

@@ -1,22 +1,25 @@
-"""Runs a Schedule in this process: memory, kernels, worker threads, and the errors that come back."""
+"""Runs a Schedule: memory, kernels, workers (threads or processes), and the errors that come back."""
 
 from __future__ import annotations
 
 import operator
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from reactvec._sched import Engine
+from reactvec._sched import DONE, FAILED, PENDING, Engine, shared_bytes
 from reactvec.arena import Arena
-from reactvec.binding import bind, view
+from reactvec.binding import load, view
 from reactvec.placement import usable_cores
-from reactvec.schedule import Op, Schedule, ScheduledReaction
+from reactvec.processes import Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, rows_of
+from reactvec.schedule import Schedule, ScheduledReaction
+from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
 
@@ -29,29 +32,30 @@ class Execution:
     """A topology at work: `advance(n)` runs n tags, `command(name)` the reactions of another command, as one tag.
 
     The schedule must be compiled from this topology. Startup reactions run at construction (tag -1), shutdown
-    reactions at `close`, and where startup failed. The calling thread is worker 0; the others are threads that live
-    until `close`.
+    reactions at `close`, and where startup failed. The calling thread is worker 0; the others live until `close`: they
+    are threads, or, given `processes`, processes. Such a process has its own copy of the reactors; ports of a numeric
+    dtype lie in memory that all share, objects cross at the beginning and at the end of a command.
 
-    An exception of a reaction is raised by `advance` or `command` with its type and traceback; its tag is not
+    An exception of a reaction is raised by `advance`, `command` or `finish` with its type and traceback; its tag is not
     committed, `read` still gives the values of the tag before, and the next call runs that tag anew. Where several
     workers run several tags in one `advance`, some may be past that tag already, so there the execution is closed.
+    A worker process that died raises `WorkerDiedError`, likewise; `replace` puts another in its place.
     """
 
-    def __init__(self, topology: Topology, schedule: Schedule) -> None:
+    def __init__(self, topology: Topology, schedule: Schedule, processes: ProcessOptions | None = None) -> None:
         strangers = {reaction.reactor for reaction in schedule.reactions} - topology.reactors.keys()
         if strangers:
             raise TopologyError(f"the schedule is of another topology: {min(strangers)!r} is not in this one")
         self.topology = topology
         self.schedule = schedule
         self._torn = False
-        self._arena = Arena(schedule)
         self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
         self._commands = {name: index for index, name in enumerate(schedule.programs)}
-        workers = schedule.workers
-        self._engine = Engine(workers, len(self._commands), 1 < workers <= usable_cores())
-        self._load()
-        self._threads = WorkerThreads(self._engine, range(1, workers))
-        self._finalizer = weakref.finalize(self, WorkerThreads.stop, self._threads)
+        self._steps_with_objects = False
+        if processes is not None and schedule.workers > 1:
+            self._start_processes(processes)
+        else:
+            self._start_threads()
         _executions.add(self)
         try:
             self._run(STARTUP)
@@ -59,25 +63,68 @@ class Execution:
             self._close_after(error)
             raise
 
+    def _start_threads(self) -> None:
+        workers = self.schedule.workers
+        self._crew: WorkerProcesses | None = None
+        self._arena = Arena(self.schedule)
+        self._engine = Engine(workers, len(self._commands), 1 < workers <= usable_cores())
+        load(self._engine, self.topology, self.schedule, self._arena, range(workers))
+        threads = WorkerThreads(self._engine, range(1, workers))
+        self._finalizer = weakref.finalize(self, threads.stop)
+
+    def _start_processes(self, options: ProcessOptions) -> None:
+        workers = self.schedule.workers
+        may_spin = workers <= usable_cores()
+        blocks = SharedBlock(shared_bytes(workers)), SharedBlock(self.schedule.arena_bytes)
+        self._arena = Arena(self.schedule, blocks[1].memory)
+        self._engine = Engine(workers, len(self._commands), may_spin, blocks[0].memory)
+        load(self._engine, self.topology, self.schedule, self._arena, [0])
+        self._crew = WorkerProcesses(self.topology, self.schedule, blocks, self._engine, self._arena, options, may_spin)
+        self._steps_with_objects = self._crew.brings_objects(STEP)
+        self._finalizer = weakref.finalize(self, self._crew.stop)
+
     def advance(self, tags: int = 1) -> None:
         """Run this many tags of the step reactions; one crossing from Python."""
-        if self._engine.run(self._commands[STEP], operator.index(tags)):
-            self._raise(ahead=tags > 1 and self.schedule.workers > 1)
+        outcome = self._engine.run(self._commands[STEP], operator.index(tags))
+        self._conclude(outcome, ahead=tags > 1 and self.schedule.workers > 1)
 
     def begin(self, name: str = STEP) -> None:
         """Start one tag of a command: the other workers begin at once; `finish` must follow."""
-        if self._engine.begin(self._command(name), 1, None if name == STEP else self._carry):
+        if self._engine.begin(self._command(name), 1, self._preparation(name)) == FAILED:
             self._raise()
 
-    def finish(self) -> None:
-        """Run the caller's part of the tag that `begin` started, and wait for the others."""
-        if self._engine.finish():
-            self._raise()
+    def finish(self, timeout: float | None = None) -> bool:
+        """Run the caller's part of the tag that `begin` started, and wait for the others.
+
+        Where they are processes, the wait ends after `timeout` seconds (False: the tag is still begun) or at a signal
+        (whose exception is raised; the tag is still begun); `finish` again goes on.
+        """
+        return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(timeout * 1e9))))
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
-        if self._engine.run(self._command(name), 1, self._carry):
-            self._raise()
+        self._conclude(self._engine.run(self._command(name), 1, self._preparation(name)))
+
+    def replace(self, worker: int) -> None:
+        """Start another process in the place of one that died: its reactors are copies of the caller's, as they are
+        now, after the startup reactions. Its rows hold the values of the tag before."""
+        assert self._crew is not None
+        tag = self._engine.last_tag
+        for slab, slots in zip(self.schedule.slabs, self._arena.values, strict=True):
+            rows = self.rows_of(worker)
+            if len(slots) > 1 and slab.rows >= rows.stop:
+                slots[tag % len(slots)][rows.start : rows.stop] = slots[(tag - 1) % len(slots)][rows.start : rows.stop]
+        failures = self._crew.replace(worker)
+        if failures:
+            self._raise(failures)
+
+    def commit(self) -> None:
+        """Count the tag in which workers died as run, once they are replaced."""
+        self._engine.commit()
+
+    def rows_of(self, worker: int) -> range:
+        """The rows of banks that a worker steps."""
+        return rows_of(self.schedule, worker)
 
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
@@ -108,19 +155,32 @@ class Execution:
         rows = np.ones(slab.rows, np.bool_) if flags is None else flags[(self.tag - 1) % slab.slots].copy()
         return rows if self._bank(port) else rows[0, ...]
 
-    def close(self) -> None:
-        """Run the shutdown reactions and end the worker threads; closing again does nothing."""
+    def close(self, timeout: float | None = None, terminate: bool = False) -> None:
+        """Run the shutdown reactions and end the workers; closing again does nothing.
+
+        Worker processes are killed at once with `terminate`, or when they take longer than `timeout` seconds.
+        """
         if not self._finalizer.alive:
             return
+        terminate = terminate and self._crew is not None
         try:
-            if self.begun:
-                self.finish()
+            if not terminate and self.begun:
+                terminate = not self.finish(timeout)
         finally:
-            try:
-                if not self._engine.aborted:
-                    self._run(SHUTDOWN, self._carry)
-            finally:
-                self._finalizer()
+            self._shut_down(timeout, terminate or self.begun)
+
+    def _shut_down(self, timeout: float | None, terminate: bool) -> None:
+        done = False
+        try:
+            if not terminate and not self._engine.aborted:
+                self._engine.begin(self._commands[SHUTDOWN], 1, self._preparation(SHUTDOWN))
+                done = self.finish(timeout)
+        except WorkerDiedError:
+            done = True
+        finally:
+            if self._crew is not None and self.begun and not done:
+                self._crew.stop(terminate=True)
+            self._finalizer()
 
     @property
     def tag(self) -> int:
@@ -151,31 +211,63 @@ class Execution:
             raise ValueError(f"no reaction has on={name!r}; commands: {known}")
         return self._commands[name]
 
-    def _run(self, name: str, prepare: Callable[[], None] | None = None) -> None:
-        if self._engine.run(self._commands[name], 1, prepare):
-            self._raise()
+    def _run(self, name: str) -> None:
+        self._conclude(self._engine.run(self._commands[name], 1, self._preparation(name)))
 
-    def _raise(self, ahead: bool = False) -> None:
+    def _preparation(self, name: str) -> Callable[[], None] | None:
+        """What must happen before a command is issued."""
+        if name == STEP and not self._steps_with_objects:
+            return None
+        return partial(self._prepare, name)
+
+    def _prepare(self, name: str) -> None:
+        if name not in (STEP, STARTUP):
+            self._carry()
+        if self._crew is not None:
+            self._crew.post(self._commands[name])
+
+    def _conclude(self, outcome: int, ahead: bool = False) -> bool:
+        """What became of a command: True, False where it is still begun, or what it raised."""
+        if outcome == PENDING:
+            self._interrupted()
+            return False
+        failures = self._crew.collect() if self._crew is not None else []
+        if outcome != DONE:
+            self._raise(failures, ahead)
+        return True
+
+    def _interrupted(self) -> None:
+        error = self._engine.interruption()
+        if error is not None:
+            raise error
+
+    def _raise(self, failures: Sequence[Failure] = (), ahead: bool = False) -> None:
         """Raise the failure that comes first in logical time and in the order of the schedule; where workers may be
         `ahead` of it, close the execution."""
-        failures = self._engine.failures()
+        failures = [*failures, *self._engine.take_failures()]
+        self._engine.forget_failures()
+        self._engine.tag = min((tag for tag, *_ in failures), default=self.tag)
+        self._interrupted()
         if not failures:
+            self._raise_the_dead()
             raise ClosedExecutionError("this execution is closed; make a new one")
         tag, index, lo, hi, code, error = min(failures, key=self._moment)
-        self._engine.tag = min((tag for tag, index, *_ in failures if index >= 0), default=tag)
-        if index >= 0:
-            reaction = self.schedule.reactions[index]
-            if error is None:
-                error = self._fault(reaction, tag, code)
-            _note(error, f"in reaction {reaction}{_rows(reaction, lo, hi)} at tag {tag}")
-            if ahead:
-                self._torn = True
-                self._close_after(error)
-        assert error is not None
+        reaction = self.schedule.reactions[index]
+        if error is None:
+            error = self._fault(reaction, tag, code)
+        _note(error, f"in reaction {reaction}{_rows(reaction, lo, hi)} at tag {tag}")
+        if ahead:
+            self._torn = True
+            self._close_after(error)
         try:
             raise error
         finally:
             del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
+
+    def _raise_the_dead(self) -> None:
+        fallen = self._engine.fallen
+        if fallen and self._crew is not None:
+            raise WorkerDiedError({worker: self._crew.end_of(worker) for worker in fallen})
 
     def _close_after(self, error: BaseException) -> None:
         try:
@@ -183,10 +275,10 @@ class Execution:
         except Exception as later:
             _note(error, f"and shutting down after it failed: {later!r}")
 
-    def _moment(self, failure: tuple[Any, ...]) -> tuple[int, ...]:
-        """Its place in logical time and in the order of the schedule; what a signal handler raised comes first."""
+    def _moment(self, failure: Failure) -> tuple[int, ...]:
+        """Its place in logical time and in the order of the schedule."""
         tag, index, lo, *_ = failure
-        return (-1,) if index < 0 else (0, tag, self.schedule.reactions[index].level, index, lo)
+        return tag, self.schedule.reactions[index].level, index, lo
 
     def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
         reactor = self.topology.reactors[reaction.reactor]
@@ -214,21 +306,6 @@ class Execution:
             if flags is not None:
                 flags[self.tag % slab.slots] = flags[(self.tag - 1) % slab.slots]
 
-    def _method(self, index: int) -> Callable[..., Any]:
-        reaction = self.schedule.reactions[index]
-        method: Callable[..., Any] = getattr(self.topology.reactors[reaction.reactor], reaction.name)
-        return method
-
-    def _load(self) -> None:
-        for name, program in self.schedule.programs.items():
-            for worker, code in enumerate(program.code):
-                bindings = [
-                    bind(self._arena, self.schedule.reactions[index], self._method(index), lo, hi)
-                    for op, (index, lo, hi, *_) in self.schedule.instructions(name, worker)
-                    if op is Op.EXEC
-                ]
-                self._engine.load(self._commands[name], worker, code, bindings, program.publishes)
-
 
 def _rows(reaction: ScheduledReaction, lo: int, hi: int) -> str:
     return "" if reaction.bank is None else f" rows {lo} to {hi - 1}"
@@ -246,7 +323,7 @@ _executions: weakref.WeakSet[Execution] = weakref.WeakSet()
 def _close_in_child() -> None:
     for execution in list(_executions):
         execution._finalizer.detach()
-        execution._engine.abort()
+        execution._engine.disown()
 
 
 os.register_at_fork(after_in_child=_close_in_child)

@@ -35,10 +35,13 @@ class _Plan:
     needs: dict[tuple[int, int], Needs] = field(default_factory=dict)  # of the item at (worker, position)
 
 
-def ranges(bank: int | None, workers: int) -> list[tuple[int, int]]:
-    """The rows of each worker: contiguous, sizes differ by at most one, worker 0 first; a plain reactor is one row."""
+def ranges(bank: int | None, workers: int, isolated: bool = False) -> list[tuple[int, int]]:
+    """The rows of each worker: contiguous, sizes differ by at most one, worker 0 first; a plain reactor is one row.
+    `isolated` leaves no row of a bank to worker 0."""
     if bank is None:
         return [(0, 1)] + [(0, 0)] * (workers - 1)
+    if isolated:
+        return [(0, 0), *ranges(bank, workers - 1)]
     return [(-(-bank * worker // workers), -(-bank * (worker + 1) // workers)) for worker in range(workers)]
 
 
@@ -48,9 +51,10 @@ def partition(
     slabs: Sequence[Slab],
     members: Sequence[int],
     workers: int,
+    isolated: bool = False,
 ) -> Program:
     """The program of each worker for one tag of a command; `members` are its reactions in level order."""
-    plan = _plan(reactions, slabs, members, workers, repeats=command == STEP)
+    plan = _plan(reactions, slabs, members, workers, isolated, repeats=command == STEP)
     awaits = _reduce(plan, workers)
     numbers, publishes = _number_publishes(plan, awaits, workers)
     code = tuple(_assemble(worker, plan, awaits, numbers, reactions) for worker in range(workers))
@@ -58,13 +62,18 @@ def partition(
 
 
 def _plan(
-    reactions: Sequence[ScheduledReaction], slabs: Sequence[Slab], members: Sequence[int], workers: int, repeats: bool
+    reactions: Sequence[ScheduledReaction],
+    slabs: Sequence[Slab],
+    members: Sequence[int],
+    workers: int,
+    isolated: bool,
+    repeats: bool,
 ) -> _Plan:
     plan = _Plan([[] for _ in range(workers)], [[] for _ in range(workers)])
     where: dict[int, dict[int, int]] = {}  # reaction -> worker -> position
     for index in members:
         where[index] = {}
-        for worker, (lo, hi) in enumerate(ranges(reactions[index].bank, workers)):
+        for worker, (lo, hi) in enumerate(ranges(reactions[index].bank, workers, isolated)):
             if lo < hi:
                 where[index][worker] = len(plan.items[worker])
                 plan.items[worker].append((index, lo, hi))

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reactvec import Execution, OutputPort, Topology, compile
+from reactvec.processes import ProcessOptions
 from tests.random_topologies import Program, build, draw_program
 from tests.reference import ReadsAbsentError, Reference
 
@@ -73,10 +74,17 @@ def states(topology: Topology) -> list[Any]:
     return sorted((name, reactor.state.tolist()) for name, reactor in topology.reactors.items())
 
 
-def run_engine(program: Program, actions: list[Action], workers: int, native: bool) -> list[Any]:
+def run_engine(
+    program: Program,
+    actions: list[Action],
+    workers: int,
+    native: bool,
+    isolated: bool = False,
+    processes: ProcessOptions | None = None,
+) -> list[Any]:
     topology = build(program, native=native)
     seen: list[Any] = []
-    with Execution(topology, compile(topology, workers)) as execution:
+    with Execution(topology, compile(topology, workers, isolated), processes) as execution:
         for what, number in actions:
             if what == "advance":
                 execution.advance(number)
@@ -89,7 +97,7 @@ def run_engine(program: Program, actions: list[Action], workers: int, native: bo
                 for port in outputs(topology):
                     found = committed(execution.read(port), execution.is_present(port))
                     seen.append((str(port), execution.tag, found))
-    return [*seen, *states(topology)]
+    return seen if processes else [*seen, *states(topology)]  # a process has its own copy of the reactors
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -102,3 +110,16 @@ def test_any_number_of_workers_commits_what_the_reference_does(seed: int) -> Non
     assert run_engine(program, actions, 1, native=False) == expected
     for workers in (1, 2, 3, 4):
         assert run_engine(program, actions, workers, native=True) == expected
+        if workers > 1:
+            assert run_engine(program, actions, workers, native=True, isolated=True) == expected
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 1 << 32), st.integers(2, 4), st.booleans(), st.booleans())
+def test_worker_processes_commit_the_same(seed: int, workers: int, native: bool, isolated: bool) -> None:
+    random = Random(seed)
+    program = draw_program(random)
+    actions = draw_actions(random, program)
+    expected = [entry for entry in run_reference(program, actions) if len(entry) == 3]
+    processes = ProcessOptions("fork")
+    assert run_engine(program, actions, workers, native, isolated, processes) == expected

@@ -64,7 +64,7 @@ static int reach(player *self, rv_clock *clock, uint32_t target, rv_patience *pa
     int outcome;
     while ((outcome = rv_await(clock, target, patience, &aborting)) == RV_TIMEOUT) continue;
     waited_ns = rv_now_ns() - begin_ns;
-    self->stalls += waited_ns >= (RV_PARK_MS - 2) * 1000000L;
+    self->stalls += waited_ns >= RV_PARK_NS - 2000000;
     if (waited_ns > self->slowest_ns) self->slowest_ns = waited_ns;
     return outcome;
 }
@@ -73,7 +73,7 @@ static int reach(player *self, rv_clock *clock, uint32_t target, rv_patience *pa
  * impossible, since a slot is written again only after all have published the round between. */
 static void *exchange(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin};
+    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
     for (uint32_t round = 1; round <= self->rounds; round++) {
         fill(self->index, round);
         dawdle(self);
@@ -90,7 +90,7 @@ static void *exchange(void *argument) {
 /* A ring: each waits for the one before it, checks, writes, publishes. Thread 0 begins a round when the last ended. */
 static void *ring(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin};
+    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
     int before = (self->index + self->threads - 1) % self->threads;
     for (uint32_t round = 1; round <= self->rounds; round++) {
         uint32_t awaited = self->index ? round : round - 1;
@@ -105,7 +105,7 @@ static void *ring(void *argument) {
 /* As the engine does it: the caller issues, everyone works, the caller waits for all. All wait on one clock. */
 static void *command(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin};
+    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
     for (uint32_t round = 1; round <= self->rounds; round++) {
         if (self->index == 0) {
             fill(0, round);
@@ -128,7 +128,7 @@ static void *command(void *argument) {
 /* Waits that nobody will fulfil, until thread 0 aborts; what thread 0 wrote before it is then visible. */
 static void *abortion(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin};
+    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
     atomic_fetch_add(&arrived, 1);
     if (self->index == 0) {
         while (atomic_load(&arrived) < self->threads) rv_relax();
@@ -145,13 +145,14 @@ static void *abortion(void *argument) {
 
 static void play(void *(*body)(void *), player *players, int threads, uint32_t rounds, int may_spin, uint64_t *random) {
     pthread_t running[MOST];
+    int shared = (int)(draw(random) & 1); /* futexes of one process, or of several */
     memset(slots, 0, sizeof slots);
     rv_lower(&aborting);
     atomic_store(&arrived, 0);
-    rv_clock_init(&issued);
+    rv_clock_init(&issued, shared);
     rv_publish(&issued, START);
     for (int index = 0; index < MOST; index++) {
-        rv_clock_init(&clocks[index]);
+        rv_clock_init(&clocks[index], shared);
         rv_publish(&clocks[index], START);
     }
     for (int index = 0; index < threads; index++) {
@@ -195,7 +196,7 @@ static int run_aborts(uint32_t rounds, uint64_t *random) {
         for (int index = 1; index < threads; index++) {
             failed |= players[index].wrong > 0;
             aborted += players[index].aborted;
-            stalls += players[index].slowest_ns > 4 * RV_PARK_MS * 1000000LL;
+            stalls += players[index].slowest_ns > 4LL * RV_PARK_NS;
             expected_aborts += 2;
         }
     }
@@ -208,16 +209,16 @@ static int run_aborts(uint32_t rounds, uint64_t *random) {
 /* With nobody to publish, a wait reports back after one long park; a count that was passed long ago ends none. */
 static int run_timeout(void) {
     rv_clock clock;
-    rv_patience patience = {5000, 1};
+    rv_patience patience = {5000, 1, RV_PARK_NS};
     int64_t begin_ns = rv_now_ns();
-    rv_clock_init(&clock);
+    rv_clock_init(&clock, 1);
     rv_publish(&clock, 0xFFFFFFFFu);
     rv_lower(&aborting);
     int outcome = rv_await(&clock, 0, &patience, &aborting);
     int64_t waited_ms = (rv_now_ns() - begin_ns) / 1000000;
     rv_publish(&clock, 3);
     int later = rv_await(&clock, 0xFFFFFFFEu, &patience, &aborting);
-    int failed = outcome != RV_TIMEOUT || waited_ms < RV_PARK_MS - 2 || later != RV_REACHED;
+    int failed = outcome != RV_TIMEOUT || waited_ms < RV_PARK_NS / 1000000 - 2 || later != RV_REACHED;
     printf("timeout outcome=%d ms=%lld%s\n", outcome, (long long)waited_ms, failed ? " FAILED" : "");
     return failed;
 }

@@ -47,6 +47,12 @@ def step_until_interrupted(vector: ReactorVectorEnv, actions: np.ndarray[Any, An
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+def finish_step(vector: ReactorVectorEnv) -> None:
+    """The interrupt may have come between `step_async` and `step_wait`."""
+    if vector._pending.value == "step":
+        vector.step_wait()
+
+
 @pytest.mark.parametrize("native", [False, "auto"])
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -54,14 +60,12 @@ def test_a_storm_of_signals(alarms: None, native: Any, workers: int, asynchronou
     vector = ReactorVectorEnv([cartpole] * 4, native=native, placement="threads", num_workers=workers)
     actions, draw = np.zeros(4, np.int64), random.Random(0)
     for _ in range(60):
-        if asynchronous and vector._pending.value == "step":
-            vector.step_wait()
+        finish_step(vector)
         vector.reset(seed=0)
         # again after half a second: the interpreter drops what is raised inside a destructor
         signal.setitimer(signal.ITIMER_REAL, draw.uniform(0.0001, 0.002), 0.5)
         step_until_interrupted(vector, actions, asynchronous)
-    if vector._pending.value == "step":
-        vector.step_wait()
+    finish_step(vector)
     vector.close()
     assert vector.closed
 

@@ -28,7 +28,6 @@ STEPS = {
     "Taxi": 220,
     "LunarLander": 150,
     "BipedalWalker": 60,
-    "HalfCheetah": 25,
     "Hopper": 60,
     "InvertedPendulum": 60,
     "Reacher": 60,

@@ -1,0 +1,142 @@
+"""What crosses between processes beside typed ports: the rows of object ports, and errors, as one block of bytes."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import cloudpickle
+
+from reactvec.arena import Arena
+from reactvec.schedule import Access, Op, Schedule, ScheduledReaction
+from reactvec.shared_block import SharedBlock
+from reactvec.topology import STEP, TopologyError
+
+Piece = tuple[int, int, int]  # slab, and the rows [lo, hi)
+Rows = list[tuple[int, int, list[Any]]]  # slab, first row, values
+FIRST_BYTES = 1 << 16
+
+
+class Mailbox:
+    """Bytes from one process to another; it grows with what is put into it."""
+
+    def __init__(self) -> None:
+        self._block = SharedBlock(FIRST_BYTES)
+
+    def put(self, content: object) -> int:
+        """Pickle something into it; how many bytes that takes."""
+        data = dump(content)
+        self._block.grow(len(data))
+        self._block.memory[: len(data)] = data
+        return len(data)
+
+    def take(self, size: int) -> Any:
+        """What was put into it, of this many bytes."""
+        self._block.follow(size)
+        return pickle.loads(self._block.memory[:size])
+
+
+def dump(content: object) -> bytes:
+    """Pickle; by value what plain pickle cannot find by name (lambdas, classes of `__main__`)."""
+    try:
+        return pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        data: bytes = cloudpickle.dumps(content)
+        return data
+
+
+class Parcels:
+    """Which rows of object slabs a command brings to each worker process, and which it brings back."""
+
+    def __init__(self, schedule: Schedule, arena: Arena) -> None:
+        self._schedule, self._arena = schedule, arena
+        _check_crossings(schedule)
+        self._inbound = {name: self._pieces(name, _is_inbound) for name in schedule.programs}
+        self._outbound = {name: self._pieces(name, _is_outbound) for name in schedule.programs}
+        self._commands = list(schedule.programs)
+
+    def inbound(self, command: int, worker: int) -> Rows:
+        """What the caller sends: rows of the external ports that the worker's reactions read."""
+        return list(self._take(self._inbound[self._commands[command]][worker], 0))
+
+    def outbound(self, command: int, worker: int, tag: int) -> Rows:
+        """What the worker wrote at a tag; of a step, which starts from empty rows, only where there is something."""
+        pieces = self._take(self._outbound[self._commands[command]][worker], tag)
+        if self._commands[command] != STEP:
+            return list(pieces)
+        return [piece for piece in pieces if any(value is not None for value in piece[2])]
+
+    def brings(self, command: int) -> bool:
+        """Whether a command brings anything to a worker."""
+        return any(self._inbound[self._commands[command]][1:])
+
+    def unpack(self, rows: Rows, tag: int) -> None:
+        """Put rows into this process's slabs, at a tag."""
+        for index, lo, values in rows:
+            slots = self._arena.values[index]
+            target = slots[tag % len(slots)]
+            for row, value in enumerate(values, lo):
+                target[row : row + 1].fill(value)
+
+    def clear(self, command: int, worker: int, tag: int) -> None:
+        """Put None where the worker writes at a tag."""
+        for index, lo, hi in self._outbound[self._commands[command]][worker]:
+            slots = self._arena.values[index]
+            slots[tag % len(slots)][lo:hi] = None
+
+    def carry(self, tag: int) -> None:
+        """Start a tag from the objects of the tag before."""
+        for slab, slots in zip(self._schedule.slabs, self._arena.values, strict=True):
+            if slab.offset < 0 and len(slots) > 1:
+                slots[tag % len(slots)] = slots[(tag - 1) % len(slots)]
+
+    def _take(self, pieces: list[Piece], tag: int) -> Iterator[tuple[int, int, list[Any]]]:
+        for index, lo, hi in pieces:
+            slots = self._arena.values[index]
+            yield index, lo, list(slots[tag % len(slots)][lo:hi])
+
+    def _pieces(self, command: str, wanted: Any) -> list[list[Piece]]:
+        return [
+            [
+                (access.slab, lo, hi)
+                if access.rows == "own"
+                else (access.slab, 0, self._schedule.slabs[access.slab].rows)
+                for op, (index, lo, hi, *_) in self._schedule.instructions(command, worker)
+                if op is Op.EXEC
+                for access in self._schedule.reactions[index].accesses
+                if wanted(self._schedule, access)
+            ]
+            for worker in range(self._schedule.workers)
+        ]
+
+
+def _is_inbound(schedule: Schedule, access: Access) -> bool:
+    slab = schedule.slabs[access.slab]
+    return slab.external and slab.offset < 0 and access.role != "effect"
+
+
+def _is_outbound(schedule: Schedule, access: Access) -> bool:
+    return schedule.slabs[access.slab].offset < 0 and access.role == "effect"
+
+
+def _check_crossings(schedule: Schedule) -> None:
+    """Objects cross at the end of a command alone, so within a tag they must stay where they are written."""
+    writers = {
+        access.slab: reaction
+        for reaction in schedule.reactions
+        for access in reaction.effects
+        if schedule.slabs[access.slab].offset < 0
+    }
+    for reaction in schedule.reactions:
+        for access in reaction.accesses:
+            writer = writers.get(access.slab)
+            if access.role != "effect" and writer is not None and not _together(writer, reaction, access):
+                raise TopologyError(
+                    f"{schedule.slabs[access.slab].name} carries Python objects from {writer} to {reaction}, which may "
+                    "run in another process; give the port a numeric dtype, or run on threads"
+                )
+
+
+def _together(writer: ScheduledReaction, reader: ScheduledReaction, access: Access) -> bool:
+    return writer.bank == reader.bank and (writer.bank is None or access.rows == "own")

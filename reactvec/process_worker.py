@@ -1,0 +1,139 @@
+"""What a worker process does: its part of every command, over memory that it shares with the caller."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from reactvec._sched import Engine
+from reactvec.arena import Arena
+from reactvec.binding import load
+from reactvec.leash import Leash
+from reactvec.parcels import Mailbox, Parcels
+from reactvec.remote_error import pack_error
+from reactvec.schedule import Op, Schedule
+from reactvec.shared_block import SharedBlock
+from reactvec.topology import STARTUP, STEP, Topology
+
+PackedFailure = tuple[int, int, int, int, int, bytes | None]  # tag, reaction, lo, hi, code, exception
+
+
+class ByValue:
+    """A value that is pickled whole, lambdas and classes of `__main__` included, where it is pickled at all."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __getstate__(self) -> bytes:
+        data: bytes = cloudpickle.dumps(self.value)
+        return data
+
+    def __setstate__(self, data: bytes) -> None:
+        self.value = pickle.loads(data)
+
+
+@dataclass
+class Seat:
+    """All that a worker process needs: its number, the program, the memory, and where the others stand.
+
+    `standing` (issued, bases, tag) is that of a process that takes another's place; None where all begin.
+    """
+
+    worker: int
+    schedule: Schedule
+    topology: ByValue
+    control: SharedBlock
+    arena: SharedBlock
+    inbox: Mailbox
+    outbox: Mailbox
+    leash: Leash
+    may_spin: bool
+    standing: tuple[int, list[int], int] | None = None
+
+
+def serve(seat: Seat) -> None:
+    """Take a seat and serve commands until the caller aborts; the body of a worker process."""
+    seat.leash.bind()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    with contextlib.suppress(BrokenPipeError):
+        ProcessWorker(seat).serve()
+
+
+class ProcessWorker:
+    """A worker of a schedule that has a process of its own."""
+
+    def __init__(self, seat: Seat) -> None:
+        schedule, topology = seat.schedule, seat.topology.value
+        assert isinstance(topology, Topology)
+        self._seat = seat
+        self._names = list(schedule.programs)
+        self._arena = Arena(schedule, seat.arena.memory, fills=False)
+        self._parcels = Parcels(schedule, self._arena)
+        self._engine = Engine(schedule.workers, len(self._names), seat.may_spin, seat.control.memory, seat.worker)
+        load(self._engine, topology, schedule, self._arena, [seat.worker])
+
+    def serve(self) -> None:
+        """Serve commands until an abort."""
+        engine, worker = self._engine, self._seat.worker
+        if self._seat.standing is not None:
+            engine.take_over(worker, *self._seat.standing)
+            engine.come_up(worker, self._start_anew())
+        while (command := engine.await_command(worker)) >= 0:
+            failures = self._receive(command)
+            if not failures:
+                if not engine.execute(worker):
+                    return
+                failures = self._failures()
+            engine.complete(worker, self._answer(command, failures))
+
+    def _start_anew(self) -> int:
+        """Run the startup reactions alone, out of turn; what they could not do waits in the outbox."""
+        failures = [
+            self._packed(failure) for failure in self._engine.run_alone(self._seat.worker, self._names.index(STARTUP))
+        ]
+        return self._seat.outbox.put(([], failures)) if failures else 0
+
+    def _receive(self, command: int) -> list[PackedFailure]:
+        """Take the objects that come with a command, and start from those of the tag before."""
+        try:
+            if size := self._engine.inbox(self._seat.worker):
+                self._parcels.unpack(self._seat.inbox.take(size), 0)
+        except Exception as error:
+            return [self._failed(command, error)]
+        if self._names[command] not in (STEP, STARTUP):
+            self._parcels.carry(self._engine.tag)
+        return []
+
+    def _answer(self, command: int, failures: list[PackedFailure]) -> int:
+        """Put what the caller must know into the outbox; how many bytes."""
+        rows = [] if failures else self._parcels.outbound(command, self._seat.worker, self._engine.last_tag)
+        if not rows and not failures:
+            return 0
+        try:
+            return self._seat.outbox.put((rows, failures))
+        except Exception as error:
+            return self._seat.outbox.put(([], [self._failed(command, error)]))
+
+    def _failures(self) -> list[PackedFailure]:
+        return [self._packed(failure) for failure in self._engine.take_failures()]
+
+    def _packed(self, failure: tuple[int, int, int, int, int, BaseException | None]) -> PackedFailure:
+        *where, error = failure
+        return (*where, None if error is None else pack_error(error))  # type: ignore[return-value]
+
+    def _failed(self, command: int, error: Exception) -> PackedFailure:
+        """Objects that cannot cross are a failure of the reaction that they belong to."""
+        engine, schedule = self._engine, self._seat.schedule
+        reaction, lo, hi = next(
+            (index, lo, hi)
+            for op, (index, lo, hi, *_) in schedule.instructions(self._names[command], self._seat.worker)
+            if op is Op.EXEC
+        )
+        engine.fail(engine.tag)
+        return engine.tag, reaction, lo, hi, 0, pack_error(error)

@@ -1,0 +1,226 @@
+"""The life and death of worker processes, and what they and the caller hand each other."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import util
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from reactvec._sched import Engine
+from reactvec.arena import Arena
+from reactvec.leash import Leash
+from reactvec.parcels import Mailbox, Parcels
+from reactvec.process_worker import ByValue, Seat, serve
+from reactvec.remote_error import unpack_error
+from reactvec.schedule import Op, Schedule
+from reactvec.shared_block import SharedBlock
+from reactvec.topology import STEP, Topology
+
+Failure = tuple[int, int, int, int, int, BaseException | None]
+GRACE_S = 5.0  # how long a worker that is inside a reaction may take to end
+
+
+@dataclass(frozen=True)
+class ProcessOptions:
+    """How worker processes start: `context` is "fork", "forkserver", "spawn" or None for the interpreter's default."""
+
+    context: str | None = None
+    daemon: bool = True
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended in the middle of its work; `workers` are their numbers, `ends` how each ended."""
+
+    def __init__(self, ends: dict[int, str]) -> None:
+        super().__init__("; ".join(f"worker {worker} {end}" for worker, end in ends.items()))
+        self.workers = list(ends)
+        self.ends = ends
+
+
+class WorkerProcesses:
+    """One process per worker but the caller, over memory that all share; each serves commands until `stop`."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        schedule: Schedule,
+        blocks: tuple[SharedBlock, SharedBlock],
+        engine: Engine,
+        arena: Arena,
+        options: ProcessOptions,
+        may_spin: bool,
+    ) -> None:
+        self._context = multiprocessing.get_context(options.context)
+        self._daemon, self._may_spin = options.daemon, may_spin
+        self._topology, self._schedule, self._blocks, self._engine = ByValue(topology), schedule, blocks, engine
+        self._names = list(schedule.programs)
+        self._parcels = Parcels(schedule, arena)
+        self._slots = max((slab.slots for slab in schedule.slabs), default=1)
+        self._filled: set[tuple[int, int]] = set()  # (worker, slot) where objects may lie
+        self._mail = {worker: (Mailbox(), Mailbox()) for worker in range(1, schedule.workers)}
+        self._processes: dict[int, BaseProcess] = {}
+        self._leashes: dict[int, Leash] = {}
+        self._lives: dict[int, int] = {}
+        _crews.add(self)
+        # Before multiprocessing waits for its children, in this process alone; cancelled by `stop`.
+        self._at_exit = util.Finalize(None, WorkerProcesses.stop, (self,), exitpriority=100)
+        try:
+            for worker in self._mail:
+                self._start(worker)
+        except BaseException:
+            self.stop(terminate=True)
+            raise
+
+    def brings_objects(self, name: str) -> bool:
+        """Whether a command brings objects to a worker, see `post`."""
+        return self._parcels.brings(self._names.index(name))
+
+    def post(self, command: int) -> None:
+        """Send the objects that a command brings."""
+        if self._parcels.brings(command):
+            for worker, (inbox, _) in self._mail.items():
+                self._engine.post(worker, inbox.put(self._parcels.inbound(command, worker)))
+        else:
+            for worker in self._mail:
+                self._engine.post(worker, 0)
+
+    def collect(self) -> list[Failure]:
+        """Take what the workers sent at the end of a command: objects go into the slabs, failures are returned."""
+        sizes = self._engine.outboxes()
+        command, tag = self._engine.command, self._engine.last_tag
+        step, slot = self._names[command] == STEP, tag % self._slots
+        failures: list[Failure] = []
+        if sizes is None and step and not self._filled:
+            return failures
+        for worker, (_, outbox) in self._mail.items():
+            if step and (worker, slot) in self._filled:
+                self._parcels.clear(command, worker, tag)
+                self._filled.discard((worker, slot))
+            if sizes is not None and sizes[worker]:
+                rows, failed = outbox.take(sizes[worker])
+                self._parcels.unpack(rows, tag)
+                self._filled.add((worker, slot))
+                failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
+        if not step:
+            self._filled |= {(worker, slot) for worker in self._mail for slot in range(self._slots)}
+        return failures
+
+    def end_of(self, worker: int) -> str:
+        """How a process ended, in words."""
+        process = self._processes[worker]
+        process.join(GRACE_S)
+        code = process.exitcode
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"(process {process.pid}) was killed by {signal.Signals(-code).name}"
+        return f"(process {process.pid}) exited with code {code}"
+
+    def replace(self, worker: int) -> list[Failure]:
+        """Start another process in the place of one that died, and wait until it has run the startup reactions.
+
+        Raises:
+            WorkerDiedError: that one died too.
+        """
+        ready = self._engine.readiness(worker)
+        self._forget(worker)
+        self._mail[worker] = (Mailbox(), Mailbox())
+        self._start(worker, self._engine.standing())
+        if not self._engine.await_ready(worker, (ready + 1) & 0xFFFFFFFF):
+            error = self._engine.interruption()
+            raise error if error is not None else WorkerDiedError({worker: self.end_of(worker)})
+        return self.collect()
+
+    def stop(self, terminate: bool = False) -> None:
+        """End all processes; one that is inside a reaction is killed after `GRACE_S`, or at once."""
+        self._at_exit.cancel()
+        self._engine.abort()
+        until = time.monotonic() + (0 if terminate else GRACE_S)
+        for process in self._processes.values():
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        for worker in list(self._processes):
+            self._forget(worker)
+
+    def disown(self) -> None:
+        """In a forked child: the processes are not its own; it must not end them when it ends."""
+        self._at_exit.cancel()
+        children: set[Any] = getattr(multiprocessing.process, "_children", set())
+        children.difference_update(self._processes.values())
+        for fd in self._lives.values():
+            os.close(fd)
+        self._processes.clear()
+        self._lives.clear()
+
+    def _start(self, worker: int, standing: Any = None) -> None:
+        leash = self._leashes[worker] = Leash()
+        control, arena = self._blocks
+        inbox, outbox = self._mail[worker]
+        seat = Seat(
+            worker, self._schedule, self._topology, control, arena, inbox, outbox, leash, self._may_spin, standing
+        )
+        process = self._context.Process(  # type: ignore[attr-defined]
+            target=serve, args=(seat,), name=f"reactvec-{worker}", daemon=self._daemon
+        )
+        try:
+            with _interrupts_blocked(self._context.get_start_method()):
+                process.start()
+        except BaseException:
+            self._leashes.pop(worker).close()
+            raise
+        leash.handed_over()
+        self._processes[worker] = process
+        self._lives[worker] = os.pidfd_open(process.pid)
+        self._engine.watch_life(worker, self._lives[worker])
+
+    def _forget(self, worker: int) -> None:
+        """Let go of what belongs to a process that ended."""
+        process = self._processes.pop(worker)
+        process.join()
+        process.close()
+        self._leashes.pop(worker).close()
+        os.close(self._lives.pop(worker))
+
+
+@contextlib.contextmanager
+def _interrupts_blocked(start_method: str) -> Iterator[None]:
+    """A process begins with Ctrl-C blocked, so that it makes no noise before it can ignore it."""
+    if start_method == "forkserver":  # the server must not inherit this
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def rows_of(schedule: Schedule, worker: int) -> range:
+    """The rows of banks that a worker steps."""
+    rows = [
+        (lo, hi)
+        for op, (index, lo, hi, *_) in schedule.instructions(STEP, worker)
+        if op is Op.EXEC and schedule.reactions[index].bank is not None
+    ]
+    return range(min(lo for lo, _ in rows), max(hi for _, hi in rows)) if rows else range(0)
+
+
+_crews: weakref.WeakSet[WorkerProcesses] = weakref.WeakSet()
+
+
+def _disown_in_child() -> None:
+    for crew in list(_crews):
+        crew.disown()
+
+
+os.register_at_fork(after_in_child=_disown_in_child)
