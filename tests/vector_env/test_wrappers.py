@@ -13,7 +13,7 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import vector as wrappers
 
 from reactvec import ReactorVectorEnv
-from tests.sample_envs import cartpole, pendulum
+from tests.sample_envs import SampleEnv, cartpole, pendulum
 from tests.vector_env.oracle import same
 from tests.vector_env.placements import natively_and_not, on_few
 
@@ -30,7 +30,6 @@ def learner_stack(env: AnyVectorEnv) -> AnyVectorEnv:
 
 WRAPPINGS: dict[str, Callable[[AnyVectorEnv], AnyVectorEnv]] = {
     "learner": learner_stack,
-    "list of infos": lambda env: wrappers.DictInfoToList(wrappers.RecordEpisodeStatistics(env)),
     "flat": lambda env: wrappers.FlattenObservation(env),
     "clipped": lambda env: wrappers.ClipReward(env, -0.5, 0.5),
     "actions": lambda env: wrappers.TransformAction(env, lambda actions: actions / 2, env.action_space),
@@ -69,6 +68,12 @@ def without_times(infos: Any) -> Any:
 def test_a_wrapper(wrapping: str, place: dict[str, Any]) -> None:
     wrap = WRAPPINGS[wrapping]
     assert same(run(SyncVectorEnv([pendulum] * 3), wrap), run(ReactorVectorEnv([pendulum] * 3, **place), wrap))
+
+
+@on_few
+def test_infos_as_a_list(place: dict[str, Any]) -> None:
+    wrap = wrappers.DictInfoToList
+    assert same(run(SyncVectorEnv([SampleEnv] * 3), wrap), run(ReactorVectorEnv([SampleEnv] * 3, **place), wrap))
 
 
 @natively_and_not
