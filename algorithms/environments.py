@@ -89,7 +89,8 @@ def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
     """Workers that share the environments; a vector env that is not ours belongs to the caller."""
     count = 1 if isinstance(envs, VectorEnvReactor) else envs.rows
     wanted = None if config.num_workers is None else min(config.num_workers, count)
-    return placement.resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))[1]
+    place = placement.resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))
+    return 1 if place.name == "processes" else place.workers  # a training program runs in one process
 
 
 def check_spaces(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> spaces.Discrete:

@@ -55,7 +55,8 @@ cdef class Engine:
     cdef int commands
     cdef bint through        # the caller's own part of the command is done
     cdef int64_t begun_ns
-    cdef int64_t took_ns
+    cdef int64_t took_ns     # by the caller's watch, since `times_ns`
+    cdef int64_t worked_ns   # by all workers together
     cdef list kept
     cdef unsigned char[::1] memory
 
@@ -279,7 +280,9 @@ cdef class Engine:
             rv_raise(&control.begun)
             return _PENDING
         if caller.watch != NULL:
-            self.took_ns = rv_now_ns() - self.begun_ns
+            self.took_ns += rv_now_ns() - self.begun_ns
+            for index in range(self.workers):
+                self.worked_ns += self.reports[index].busy_ns
         if outcome == RV_ABORTED or rv_limited(&control.last) != NEVER or self.has_fallen():
             return _FAILED
         self.tag += control.cycles
@@ -395,8 +398,10 @@ cdef class Engine:
         self.reports[worker].inbox = inbox
 
     def inbox(self, int worker) -> int:
-        """How many bytes wait for this worker."""
-        return self.reports[worker].inbox
+        """How many bytes wait for this worker; they are taken by it."""
+        cdef int64_t size = self.reports[worker].inbox
+        self.reports[worker].inbox = 0
+        return size
 
     def outboxes(self) -> list[int] | None:
         """How many bytes wait for the caller from each worker; None where nothing does. They are taken by it."""
@@ -412,8 +417,12 @@ cdef class Engine:
         return sizes
 
     def times_ns(self):
-        """How long the last command took the caller, and how long each worker was at work in it."""
-        return self.took_ns, [self.reports[index].busy_ns for index in range(self.workers)]
+        """How long commands took since the last look, and how long all workers together were at work in them; processes
+        only."""
+        cdef int64_t took_ns = self.took_ns
+        cdef int64_t worked_ns = self.worked_ns
+        self.took_ns = self.worked_ns = 0
+        return took_ns, worked_ns
 
     def interruption(self):
         """Take what a signal handler raised, or None."""

@@ -36,14 +36,6 @@ def action_rows(space: gym.Space[Any], actions: Any, num_envs: int) -> list[Any]
     return rows
 
 
-def refuse_timeout(timeout: float | None) -> None:
-    """Raise ValueError for a timeout, which nothing in this process could keep."""
-    if timeout is not None:
-        raise ValueError(
-            f"timeout={timeout}: an environment that runs in this process cannot be interrupted; leave timeout out"
-        )
-
-
 def seed_rows(seed: int | Sequence[int | None] | None, num_envs: int) -> Sequence[int | None]:
     """The seed of each sub-environment: None, `seed + i`, or its own."""
     if seed is None:
@@ -137,7 +129,6 @@ def check_shareable(space: gym.Space[Any]) -> None:
 def check_arguments(
     worker: object,
     observation_mode: object,
-    isolated: bool,
     native: bool | str,
     on_worker_failure: str,
     max_concurrency: int | None,
@@ -147,14 +138,17 @@ def check_arguments(
         raise ValueError("worker= speaks AsyncVectorEnv's pipe protocol; use gymnasium.vector.AsyncVectorEnv for it")
     _check_observation_mode(observation_mode)
     _check_max_concurrency(max_concurrency)
-    if isolated:
-        raise ValueError("isolated=True needs worker processes; the placements are 'inline' and 'threads'")
     if native != "auto" and not isinstance(native, bool):
         raise ValueError(f"native={native!r} must be 'auto', True or False")
     if on_worker_failure not in ("raise", "restart"):
         raise ValueError(f"on_worker_failure={on_worker_failure!r} must be 'raise' or 'restart'")
-    if on_worker_failure == "restart":
-        raise ValueError("on_worker_failure='restart' needs worker processes; leave it at 'raise'")
+
+
+def check_not_native(native: bool | str) -> bool:
+    """False: environments in worker processes are stepped in Python; ValueError where a kernel is insisted on."""
+    if native is True:
+        raise ValueError("native=True: kernels run on threads of this process; leave placement and isolated out")
+    return False
 
 
 def _check_observation_mode(mode: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, TypeAlias
@@ -13,8 +14,10 @@ import numpy.typing as npt
 from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 from gymnasium.vector import VectorEnv
 
-from reactvec.arguments import check_call, refuse_timeout, row_indices, value_rows
+from reactvec.arguments import check_call, row_indices, value_rows
 from reactvec.execution import Execution
+from reactvec.processes import WorkerDiedError
+from reactvec.recovery import EnvironmentsLostError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Indices: TypeAlias = "int | Iterable[int] | None"
@@ -45,6 +48,8 @@ class Calls(VectorEnv[Any, Any, Array]):
     _called: list[int]
     _asked: Pending
     _is_native: bool
+    isolated: bool
+    _lost: EnvironmentsLostError | None
     _visited: bool  # the kernel has to catch up with its environments
 
     def call(self, name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> tuple[Any, ...]:
@@ -56,7 +61,8 @@ class Calls(VectorEnv[Any, Any, Array]):
             Exception: what the first of the sub-environments that failed has raised.
         """
         self._request_call("call_async", name, args, kwargs, indices)
-        self._execution.command("call")
+        self._execution.begin("call")
+        self._finish("call", None)
         return self._call_results()
 
     def call_async(self, name: str, /, *args: Any, indices: Indices = None, **kwargs: Any) -> None:
@@ -68,8 +74,7 @@ class Calls(VectorEnv[Any, Any, Array]):
     def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
         """Finish the call that `call_async` began; a tuple of the results."""
         self._assert_pending(Pending.CALL)
-        refuse_timeout(timeout)
-        self._execution.finish()
+        self._finish("call", timeout)
         return self._call_results()
 
     def get_attr(self, name: str, indices: Indices = None) -> tuple[Any, ...]:
@@ -85,7 +90,8 @@ class Calls(VectorEnv[Any, Any, Array]):
         rows = row_indices(indices, self.num_envs)
         messages = [cloudpickle.dumps((name, value)) for value in value_rows(values, len(rows))]
         self._request(dict(zip(rows, messages, strict=True)))
-        self._execution.command("set_attr")
+        self._execution.begin("set_attr")
+        self._finish("call", None)
 
     def render(self) -> tuple[Any, ...]:
         """The frame of each sub-environment."""
@@ -126,14 +132,41 @@ class Calls(VectorEnv[Any, Any, Array]):
             slot.fill(None)
         return answers
 
+    def _finish(self, what: str, timeout: float | None) -> None:
+        """Finish the reset, step or call that was begun.
+
+        Raises:
+            ValueError: a timeout where environments run in this process, which nothing could keep.
+            multiprocessing.TimeoutError: it takes longer than `timeout` seconds, and stays pending.
+            Exception: what a sub-environment raised, or that its process died.
+        """
+        if timeout is not None and not self.isolated:
+            raise ValueError(
+                f"timeout={timeout}: an environment that runs in this process cannot be interrupted; leave timeout "
+                "out, or use isolated=True"
+            )
+        try:
+            done = self._execution.finish(timeout)
+        except WorkerDiedError as death:
+            self._replace_workers(death, what)
+            return
+        if not done:
+            raise multiprocessing.TimeoutError(
+                f"The call to `{what}_wait` has timed out after {timeout} second(s). It stays pending: wait again, or "
+                "close(terminate=True)."
+            )
+
+    def _replace_workers(self, death: WorkerDiedError, what: str) -> None:
+        """Raise what names the environments of workers that died, or bring them back."""
+        raise NotImplementedError
+
     @property
     def _pending(self) -> Pending:
         """What the caller asked for and has not waited for; it is over when the execution says so."""
         return self._asked if self._execution.begun else Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
-        if self.closed:
-            self._refuse_closed()
+        self._assert_open()
         if self._execution.begun or self._asked is not Pending.NOTHING:
             self._settle(call)
 
@@ -150,11 +183,13 @@ class Calls(VectorEnv[Any, Any, Array]):
                 self._execution.finish()
 
     def _assert_pending(self, pending: Pending) -> None:
-        if self.closed:
-            self._refuse_closed()
+        self._assert_open()
         if self._pending is not pending:
             name = pending.value
             raise NoAsyncCallError(f"Calling `{name}_wait` without any prior call to `{name}_async`.", name)
 
-    def _refuse_closed(self) -> None:
-        raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+    def _assert_open(self) -> None:
+        if self.closed:
+            raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+        if self._lost is not None:
+            raise self._lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from reactvec.env_traits import EnvTraits
+from reactvec.handover import packed
 from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
 from reactvec.topology import InputPort, OutputPort, Reactor, reaction
 
@@ -58,22 +61,25 @@ class EnvBank(Reactor):
     def __init__(
         self,
         env_fns: Sequence[EnvFn],
+        traits: EnvTraits,
         built: Sequence[gym.Env[Any, Any]],
         autoreset_mode: AutoresetMode,
         observation_mode: ObservationMode = "same",
     ) -> None:
-        first = built[0].observation_space
+        first = traits.observation_space
         self.single_observation_space = first if isinstance(observation_mode, str) else observation_mode[1]
-        self.single_action_space = built[0].action_space
+        self.single_action_space = traits.action_space
         obs_type = port_type(self.single_observation_space)
         action_type = port_type(self.single_action_space)
         super().__init__(bank=len(env_fns), action=action_type, obs=obs_type, final_obs=obs_type)
         self.env_fns = list(env_fns)
+        self.traits = traits
         self.envs: list[gym.Env[Any, Any] | None] = [*built, *[None] * (len(env_fns) - len(built))]
         self.autoreset_mode = autoreset_mode
         self.observation_mode = observation_mode
         self.how = "Python"
         self._ended = [False] * len(env_fns)
+        self._seeds: dict[int, int] = {}  # of rows whose next reset is that of an environment that took another's place
         self._write = row_writer(self.single_observation_space)
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
         self._plain_dtype = None if nested else self.obs.dtype
@@ -114,8 +120,9 @@ class EnvBank(Reactor):
             infos[k] = None
             if request[k] is not None:
                 seed, options = request[k]
+                expected = self._seeds.pop(i, None)
                 try:
-                    observation, info = self.env(i).reset(seed=seed, options=options)
+                    observation, info = self.env(i).reset(seed=expected if seed is None else seed, options=options)
                     self._write(obs, k, observation)
                 except Exception as error:
                     name_environment(error, i)
@@ -185,7 +192,8 @@ class EnvBank(Reactor):
         if self.autoreset_mode is AutoresetMode.DISABLED:
             raise EpisodeOverError("Cannot call step() after an episode's end before reset()")
         self._ended[i] = False
-        observation, info = self.env(i).reset()
+        seed = self._seeds.pop(i, None)
+        observation, info = self.env(i).reset() if seed is None else self.env(i).reset(seed=seed)
         return observation, 0.0, False, False, info
 
     def _end_episode(
@@ -241,6 +249,31 @@ class EnvBank(Reactor):
                 name_environment(error, i)
                 errors.append(error)
         _raise_first(errors)
+
+    @reaction(on="hand_over", triggers=[request], effects=[answer])
+    def hand_over(self, rows: range, request: Array, answer: Array) -> None:
+        """Give environments away, where that can be done without loss: `answer` of the first row that is asked for all
+        is what `receive` takes, or None."""
+        answer[:] = None
+        if rows and request[0] is not None:
+            answer[0] = packed([self.env(i) for i in rows], [self._ended[i] for i in rows], self._seeds)
+
+    def receive(self, first: int, data: bytes) -> None:
+        """Take over environments that another process gave away, from row `first` on."""
+        envs, ended, seeds = pickle.loads(data)
+        self.envs[first : first + len(envs)] = envs
+        self._ended[first : first + len(envs)] = ended
+        self._seeds.update(seeds)
+
+    def expect(self, i: int, seed: int | None) -> None:
+        """Row i begins anew: whoever builds it resets it before its next step, with this seed."""
+        self._ended[i] = True
+        if seed is not None:
+            self._seeds[i] = seed
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs; each builds environments of its own."""
+        return {**vars(self), "envs": [None] * len(self.envs)}
 
     def env(self, i: int) -> gym.Env[Any, Any]:
         """The Python object of row i."""

@@ -126,6 +126,11 @@ class Execution:
         """The rows of banks that a worker steps."""
         return rows_of(self.schedule, worker)
 
+    def work_ns(self) -> tuple[int, int]:
+        """Since the last look, in nanoseconds: how long commands took, and how long all worker processes together and
+        the caller were at work in them."""
+        return self._engine.times_ns()
+
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
         return self._committed(port, 0)
@@ -181,6 +186,12 @@ class Execution:
             if self._crew is not None and self.begun and not done:
                 self._crew.stop(terminate=True)
             self._finalizer()
+
+    def abandon(self) -> None:
+        """End the workers without the shutdown reactions; their reactors live on elsewhere."""
+        if self._crew is not None:
+            self._crew.stop(terminate=True)
+        self._finalizer()
 
     @property
     def tag(self) -> int:

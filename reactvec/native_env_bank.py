@@ -9,6 +9,7 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
 from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment
+from reactvec.env_traits import EnvTraits, probe
 from reactvec.envs import Bank, specialise
 from reactvec.topology import Reaction, reaction
 
@@ -30,7 +31,7 @@ class NativeEnvBank(EnvBank):
         autoreset_mode: AutoresetMode,
         observation_mode: ObservationMode = "same",
     ) -> None:
-        super().__init__(env_fns, built, autoreset_mode, observation_mode)
+        super().__init__(env_fns, EnvTraits.of(built[0]), built, autoreset_mode, observation_mode)
         self.native = kernel
         self.how = f"native: {type(kernel).__name__}"
         self._ahead = [False] * len(env_fns)  # shadows that the kernel has to catch up with
@@ -94,17 +95,24 @@ def make_env_bank(
     autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
     native: bool | str = "auto",
     observation_mode: ObservationMode = "same",
+    isolated: bool = False,
+    context: str | None = None,
 ) -> EnvBank:
     """A bank over these environments: native where all of them have a kernel (and `native` is not False).
 
     Builds the first environment here, to learn the spaces, and the others too where a kernel may step them; otherwise
-    each is built by its worker. `observation_mode` is that of Gymnasium's vector environments.
+    each is built by its worker. `observation_mode` is that of Gymnasium's vector environments. With `isolated` no
+    environment is built here; a process that starts as `context` says builds one to learn the spaces.
 
     Raises:
         ValueError: no environments, or `native=True` and one of them has no kernel; the message says why.
     """
     if not env_fns:
         raise ValueError("env_fns is empty: give at least one function that makes an environment")
+    if isolated:
+        bank = EnvBank(env_fns, probe(env_fns[0], context), [], autoreset_mode, observation_mode)
+        bank.how = "Python: isolated"
+        return bank
     built = [env_fns[0]()]
     try:
         kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
@@ -112,7 +120,7 @@ def make_env_bank(
             return NativeEnvBank(env_fns, built, kernel, autoreset_mode, observation_mode)
         if native is True:
             raise ValueError(f"native=True, but {reason}; use native='auto' to step these environments in Python")
-        bank = EnvBank(env_fns, built, autoreset_mode, observation_mode)
+        bank = EnvBank(env_fns, EnvTraits.of(built[0]), built, autoreset_mode, observation_mode)
     except BaseException:
         for env in built:
             env.close()

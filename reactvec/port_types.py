@@ -73,6 +73,18 @@ def copied(batch: Any) -> Any:
     return batch.copy()
 
 
+def assign(batch: Any, values: Any) -> None:
+    """Copy what `unpack` gave into another one of the same space."""
+    if isinstance(batch, dict):
+        for key in batch:
+            assign(batch[key], values[key])
+    elif isinstance(batch, tuple):
+        for part, value in zip(batch, values, strict=True):
+            assign(part, value)
+    else:
+        batch[...] = values
+
+
 def row_writer(space: gym.Space[Any]) -> Writer:
     """A function `write(rows, index, value)` that stores a value of `space` in a port.
 

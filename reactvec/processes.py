@@ -88,9 +88,6 @@ class WorkerProcesses:
         if self._parcels.brings(command):
             for worker, (inbox, _) in self._mail.items():
                 self._engine.post(worker, inbox.put(self._parcels.inbound(command, worker)))
-        else:
-            for worker in self._mail:
-                self._engine.post(worker, 0)
 
     def collect(self) -> list[Failure]:
         """Take what the workers sent at the end of a command: objects go into the slabs, failures are returned."""
@@ -132,6 +129,7 @@ class WorkerProcesses:
         ready = self._engine.readiness(worker)
         self._forget(worker)
         self._mail[worker] = (Mailbox(), Mailbox())
+        self._engine.post(worker, 0)
         self._start(worker, self._engine.standing())
         if not self._engine.await_ready(worker, (ready + 1) & 0xFFFFFFFF):
             error = self._engine.interruption()

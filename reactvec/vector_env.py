@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
+from gymnasium.vector.utils import batch_space, clear_mpi_env_vars, concatenate, create_empty_array
 
 from reactvec.arguments import (
     Options,
     action_rows,
     check_arguments,
+    check_not_native,
     check_shareable,
     option_rows,
-    refuse_timeout,
     seed_rows,
 )
 from reactvec.calls import Calls, Pending
@@ -29,17 +29,21 @@ from reactvec.execution import Execution
 from reactvec.infos import merged, of_kernel
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
-from reactvec.placement import resolve_placement
-from reactvec.port_types import ARRAYS, copied, unpack
+from reactvec.placement import Placement, limited, resolve_placement
+from reactvec.port_types import ARRAYS, assign, copied, unpack
+from reactvec.processes import ProcessOptions, WorkerDiedError
+from reactvec.recovery import EnvironmentsLostError, Recovery, naming_environments
 from reactvec.schedule import Schedule
+from reactvec.sharing import Sharing
 from reactvec.topology import OutputPort, Topology
 
+REMEDY = "Close this and make another; with on_worker_failure='restart' such environments come back."
 Array = npt.NDArray[Any]
 StepResult = tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
 
 
 class ReactorVectorEnv(Calls):
-    """Vectorised environments, in place of `gymnasium.vector.SyncVectorEnv` or AsyncVectorEnv in this process.
+    """Vectorised environments, in place of `gymnasium.vector.AsyncVectorEnv` or SyncVectorEnv.
 
     All methods and attributes are Gymnasium's. Beyond it, `call`, `get_attr` and `set_attr` take `indices`, and `reset`
     takes options per environment.
@@ -50,15 +54,20 @@ class ReactorVectorEnv(Calls):
             spaces.
         copy: whether `reset` and `step` return observations of their own; if not, they are views that stay valid
             until the next call but one.
-        context, daemon: as in AsyncVectorEnv, for worker processes; without effect in this process.
+        context: how worker processes start: "fork", "forkserver", "spawn", or None for the interpreter's default.
+        daemon: whether they end with this process and may have no children of their own; as in AsyncVectorEnv.
         worker: a function that speaks AsyncVectorEnv's pipe protocol; refused.
         observation_mode: "same", "different" (spaces that share a shape and dtype), or the tuple `(observation_space,
             single_observation_space)`.
         autoreset_mode: "NextStep", "SameStep" or "Disabled", or the enum.
         max_concurrency: how many environments may step or reset at the same time, at most; None for no limit.
-        placement: "inline" (the caller steps all), "threads", or "auto" (see `reactvec.placement`).
-        num_workers: threads including the caller; None for as many as pay.
-        isolated, on_worker_failure: what needs worker processes; `isolated=False` and "raise" otherwise.
+        placement: "inline" (the caller steps all), "threads", "processes", or "auto" (see `reactvec.placement`); "auto"
+            goes on in this process alone when steps turn out too short to share.
+        num_workers: threads or processes, including the caller; None for as many as pay.
+        isolated: no environment in this process: one that crashes or hangs is survived and named, and waits may have a
+            timeout. `num_workers` are then processes; with `num_workers=num_envs` each environment has its own.
+        on_worker_failure: "raise", or "restart": the environments of a worker process that died come back, with
+            truncated=True, their last observation and the info "worker_restarted"; the others lose nothing.
         native: "auto" steps environments that have a kernel without Python, bit for bit the same; True insists, False
             refuses.
 
@@ -85,29 +94,49 @@ class ReactorVectorEnv(Calls):
         native: bool | str = "auto",
         on_worker_failure: str = "raise",
     ) -> None:
-        check_arguments(worker, observation_mode, isolated, native, on_worker_failure, max_concurrency)
+        check_arguments(worker, observation_mode, native, on_worker_failure, max_concurrency)
         env_fns = self.env_fns = list(env_fns)
         self.shared_memory, self.copy, self.context, self.daemon = shared_memory, copy, context, daemon
         self.worker, self.observation_mode, self.max_concurrency = worker, observation_mode, max_concurrency
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.num_envs = len(env_fns)
-        resolve_placement(placement, num_workers, self.num_envs, native=False)  # refuse before anything is built
-        self._bank = make_env_bank(env_fns, self.autoreset_mode, native, observation_mode)
+        self.on_worker_failure = on_worker_failure
+        asked = placement, num_workers, self.num_envs
+        resolve_placement(*asked, native=False, isolated=isolated)  # refuse before anything is built
+        if isolated or placement == "processes":
+            native = check_not_native(native)
+        self._bank = make_env_bank(env_fns, self.autoreset_mode, native, observation_mode, isolated, context)
         self._is_native = isinstance(self._bank, NativeEnvBank)
         try:
             self._describe()
+            self._place(resolve_placement(*asked, self._is_native, isolated), adapts=placement == "auto")
         except BaseException:
             self._bank.close(range(self.num_envs))
             raise
-        self.placement, workers = resolve_placement(placement, num_workers, self.num_envs, self._is_native)
-        self.num_workers = workers if max_concurrency is None else min(workers, int(max_concurrency))
+        self._topology = Topology()
+        self._topology.add("envs", self._bank)
+        self._topology.external(self._bank.action)
+        self._topology.external(self._bank.request)
         self._start()
+        self._gather_spaces()
+
+    def _place(self, place: Placement, adapts: bool) -> None:
+        """Settle where the environments run; what `adapts` may come back into this process."""
+        place = limited(place, self.max_concurrency)
+        if self.on_worker_failure == "restart" and place.name != "processes":
+            raise ValueError(
+                f"on_worker_failure='restart' needs worker processes, and these environments run on placement="
+                f"{place.name!r}; use isolated=True"
+            )
+        self.placement, self.num_workers, self.isolated = place.name, place.workers, place.isolated
+        self._place_of_workers = place
+        self._adapts = adapts and place.name == "processes" and not place.isolated and self.on_worker_failure == "raise"
 
     def _describe(self) -> None:
         """Set what the first environment tells; what the others have to say is heard when they are built."""
-        first = self._bank.env(0)
-        self.metadata = {**first.metadata, "autoreset_mode": self.autoreset_mode}
-        self.render_mode = first.render_mode
+        traits = self._bank.traits
+        self.metadata = {**traits.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = traits.render_mode
         self.single_action_space = self._bank.single_action_space
         self.single_observation_space = self._bank.single_observation_space
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -115,30 +144,36 @@ class ReactorVectorEnv(Calls):
             check_shareable(self.single_observation_space)
 
     def _start(self) -> None:
-        bank, topology = self._bank, Topology()
-        topology.add("envs", bank)
-        topology.external(bank.action)
-        topology.external(bank.request)
-        self.schedule: Schedule = compile(topology, self.num_workers)
-        self._execution = Execution(topology, self.schedule)
+        """Compile and start the bank."""
+        bank, place = self._bank, self._place_of_workers
+        self.schedule: Schedule = compile(self._topology, place.scheduled, place.isolated)
+        processes = ProcessOptions(self.context, self.daemon) if place.name == "processes" else None
+        with clear_mpi_env_vars(), naming_environments(self.schedule):
+            self._execution = Execution(self._topology, self.schedule, processes)
+        self._actions = self._execution.input(bank.action)
+        self._requests = self._execution.input(bank.request)
+        outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
+        self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
+        self._answers = self._execution.slots(bank.answer)
+        self._recovery = Recovery(bank, self._execution, self._requests, self._slots)
+        self._sharing = Sharing(self._execution) if self._adapts else None
+        self._typed_actions = isinstance(self.single_action_space, ARRAYS)
+        self._step_command = "step"
+        self._asked = Pending.NOTHING
+        self._visited = False
+        self._reset_needed = ""
+        self._lost: EnvironmentsLostError | None = None
+
+    def _gather_spaces(self) -> None:
+        """Batch the observation spaces that the sub-environments turned out to have."""
         try:
-            spaces = self._execution.read(bank.space).tolist()
+            spaces = self._execution.read(self._bank.space).tolist()
             self.observation_space = batched_observation_space(
                 self.observation_mode, self.single_observation_space, spaces
             )
         except BaseException:
             self._execution.close()
             raise
-        self._actions = self._execution.input(bank.action)
-        self._requests = self._execution.input(bank.request)
-        outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
-        self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
-        self._answers = self._execution.slots(bank.answer)
-        self._typed_actions = isinstance(self.single_action_space, ARRAYS)
-        self._step_command = "step"
-        self._asked = Pending.NOTHING
-        self._visited = False
-        self._reset_needed = ""
 
     def _slot(self, port: OutputPort, slot: int) -> Any:
         values = self._execution.slots(port)[slot]
@@ -162,7 +197,8 @@ class ReactorVectorEnv(Calls):
         """
         self._assert_can_begin("reset_async")
         self._request_reset(seed, options)
-        self._execution.command("reset")
+        self._execution.begin("reset")
+        self._finish("reset", None)
         return self._reset_result()
 
     def reset_async(
@@ -177,8 +213,7 @@ class ReactorVectorEnv(Calls):
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
         """Finish the reset that `reset_async` began; `(observations, infos)`."""
         self._assert_pending(Pending.RESET)
-        refuse_timeout(timeout)
-        self._execution.finish()
+        self._finish("reset", timeout)
         return self._reset_result()
 
     def step(self, actions: Any) -> StepResult:
@@ -190,7 +225,7 @@ class ReactorVectorEnv(Calls):
         """
         self._assert_can_begin("step_async")
         self._send(actions)
-        return self._receive()
+        return self._receive(None)
 
     def step_async(self, actions: Any) -> None:
         """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
@@ -201,11 +236,13 @@ class ReactorVectorEnv(Calls):
     def step_wait(self, timeout: float | None = None) -> StepResult:
         """Finish the step that `step_async` began."""
         self._assert_pending(Pending.STEP)
-        refuse_timeout(timeout)
-        return self._receive()
+        return self._receive(timeout)
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
-        """Close the sub-environments, each in the worker that built it, and end the workers."""
+        """Close the sub-environments, each in the worker that built it, and end the workers.
+
+        Worker processes that take longer than `timeout` seconds are killed, with `terminate` all of them at once.
+        """
         if not hasattr(self, "_asked"):
             return
         self.closed, pending = True, self._pending
@@ -213,7 +250,7 @@ class ReactorVectorEnv(Calls):
             if pending is not Pending.NOTHING:
                 gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")
         finally:
-            self._execution.close()
+            self._execution.close(timeout, terminate)
 
     def _request_reset(self, seed: int | Sequence[int | None] | None, options: Options | Sequence[Options]) -> None:
         seeds = seed_rows(seed, self.num_envs)
@@ -223,7 +260,9 @@ class ReactorVectorEnv(Calls):
         if self._visited:
             self._resume()
         for i in range(self.num_envs):
-            self._requests[i] = (seeds[i], rows[i]) if mask is None or mask[i] else None
+            asked = mask is None or mask[i]
+            self._requests[i] = (seeds[i], rows[i]) if asked else None
+            self._recovery.remember(i, seeds[i] if asked else None)
         self._reset_needed = "the last reset() failed"  # until its results are there: a signal can come at any line
 
     def _reset_result(self) -> tuple[Any, dict[str, Any]]:
@@ -237,6 +276,8 @@ class ReactorVectorEnv(Calls):
             raise ResetNeeded(f"{self._reset_needed}; call reset() before step()")
         if self._visited:
             self._resume()
+        if self._sharing is not None and self._sharing.loses():
+            self._bring_back()
         if self._write_actions(actions):
             command = self._step_command
         else:
@@ -263,9 +304,9 @@ class ReactorVectorEnv(Calls):
         port[...] = array
         return True
 
-    def _receive(self) -> StepResult:
+    def _receive(self, timeout: float | None) -> StepResult:
         try:
-            self._execution.finish()
+            self._finish("step", timeout)
         except BaseException as error:
             self._reset_needed = f"a step was cut short by {type(error).__name__}"
             raise
@@ -297,3 +338,37 @@ class ReactorVectorEnv(Calls):
             self._step_command, self._is_native = "step_in_python", False
             self._bank.how = "Python, since environment {} was changed: {}".format(*reasons[0])
         self._visited = False
+
+    def _replace_workers(self, death: WorkerDiedError, what: str) -> None:
+        """Bring the environments of dead workers back, where that is asked for and a step or reset can tell of it."""
+        if self.on_worker_failure == "raise":
+            self._lost = self._recovery.lost(death, REMEDY)
+            raise self._lost from None
+        if what == "call":
+            raise self._recovery.lost(death, "They come back with the next step or reset.") from None
+        try:
+            (self._recovery.after_step if what == "step" else self._recovery.after_reset)(death)
+        except BaseException as error:
+            lost = self._lost = self._recovery.lost(death, f"They could not be brought back: {error!r}. Close this.")
+            raise lost from error
+
+    def _bring_back(self) -> None:
+        """Go on in this process alone, with the environments as they are, if they can be handed over whole."""
+        theirs = [rows for worker in range(1, self.num_workers) if (rows := self._execution.rows_of(worker))]
+        self._requests[:] = [any(i in rows for rows in theirs) or None for i in range(self.num_envs)]
+        self._execution.command("hand_over")
+        answers = self._taken_answers()
+        if any(answers[rows.start] is None for rows in theirs):
+            self._sharing = None
+            return
+        for rows in theirs:
+            self._bank.receive(rows.start, answers[rows.start])
+        old, last = self._execution, self._slots[(self._execution.tag - 1) & 1]
+        self._adapts, self.placement, self.num_workers = False, "inline", 1
+        self._place_of_workers = Placement("inline", 1)
+        self._bank.how += ", steps too short to share with other processes"
+        self._start()
+        for slot in self._slots:
+            for values, kept in zip(slot, last, strict=True):
+                assign(values, kept)
+        old.abandon()

@@ -9,12 +9,14 @@ import pytest
 INLINE = {"placement": "inline"}
 TWO_THREADS = {"placement": "threads", "num_workers": 2}
 FOUR_THREADS = {"placement": "threads", "num_workers": 4}
+TWO_PROCESSES = {"placement": "processes", "num_workers": 2}
+ISOLATED = {"isolated": True, "num_workers": 2}
 
 # Sub-environments that live in this process: tests may watch them, and what they share with the test.
 IN_THIS_PROCESS: list[dict[str, Any]] = [INLINE, TWO_THREADS, FOUR_THREADS]
-PLACEMENTS: list[dict[str, Any]] = [*IN_THIS_PROCESS]
+PLACEMENTS: list[dict[str, Any]] = [*IN_THIS_PROCESS, TWO_PROCESSES, ISOLATED]
 # One worker, and several, for what does not depend on how many.
-FEW: list[dict[str, Any]] = [INLINE, TWO_THREADS]
+FEW: list[dict[str, Any]] = [INLINE, TWO_THREADS, TWO_PROCESSES]
 
 
 def label(place: dict[str, Any]) -> str:
@@ -24,6 +26,7 @@ def label(place: dict[str, Any]) -> str:
 
 everywhere = pytest.mark.parametrize("place", PLACEMENTS, ids=label)
 on_few = pytest.mark.parametrize("place", FEW, ids=label)
+where_kernels_run = pytest.mark.parametrize("place", [INLINE, TWO_THREADS], ids=label)
 in_this_process = pytest.mark.parametrize("place", IN_THIS_PROCESS, ids=label)
 natively_and_not = pytest.mark.parametrize("native", [False, "auto"], ids=["python", "native"])
 

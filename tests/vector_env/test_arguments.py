@@ -19,11 +19,10 @@ BOX = spaces.Box(0, 1, (2,))
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"placement": "somewhere"}, ValueError, "'inline', 'threads'"),
+        ({"placement": "somewhere"}, ValueError, "'inline', 'threads', 'processes'"),
         ({"placement": "inline", "num_workers": 2}, ValueError, "placement='threads'"),
         ({"num_workers": 0}, ValueError, "from 1 to"),
         ({"num_workers": 3}, ValueError, "from 1 to"),
-        ({"isolated": True}, ValueError, "worker processes"),
         ({"on_worker_failure": "restart"}, ValueError, "worker processes"),
         ({"on_worker_failure": "ignore"}, ValueError, "'raise' or 'restart'"),
         ({"worker": print}, ValueError, "AsyncVectorEnv"),

@@ -114,12 +114,13 @@ def test_one_that_exits_in_close_keeps_no_other_open() -> None:
             super().close()
 
     env_fns = [partial(Closes, "close", SystemExit(3)), partial(Closes, "never", RuntimeError())]
-    vector = ReactorVectorEnv(env_fns)
+    vector = ReactorVectorEnv(env_fns, placement="inline")
     with pytest.raises(SystemExit):
         vector.close()
     assert len(closed) == 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what is raised inside a destructor
 @pytest.mark.parametrize("native", [False, "auto"])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_storm_of_signals_in_calls(alarms: None, native: Any, workers: int) -> None:

@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 from tests.sample_envs import cartpole
 from tests.vector_env.oracle import RESETTING, Twins, twins
-from tests.vector_env.placements import on_few
+from tests.vector_env.placements import where_kernels_run
 
 short = partial(cartpole, max_episode_steps=11)
 STATE = np.array([0.01, 0.02, 0.03, -0.02])
@@ -50,7 +50,7 @@ def look(both: Twins) -> None:
         both.do("get_attr", name)
 
 
-@on_few
+@where_kernels_run
 @pytest.mark.parametrize("mode", RESETTING)
 def test_looking_changes_nothing(mode: AutoresetMode, place: dict[str, Any]) -> None:
     with twins([short, cartpole] * 2, mode, **place) as both:
@@ -65,7 +65,7 @@ def test_looking_changes_nothing(mode: AutoresetMode, place: dict[str, Any]) -> 
         assert is_native(both)
 
 
-@on_few
+@where_kernels_run
 @pytest.mark.parametrize("mode", RESETTING)
 @pytest.mark.parametrize("change", CHANGES)
 def test_changes(mode: AutoresetMode, change: str, place: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_changes(mode: AutoresetMode, change: str, place: dict[str, Any]) -> Non
         both.run(40)
 
 
-@on_few
+@where_kernels_run
 @pytest.mark.parametrize("mode", RESETTING)
 def test_leaving_the_kernel_just_when_an_episode_has_ended(mode: AutoresetMode, place: dict[str, Any]) -> None:
     """Which environments have ended, by falling or by time, is not lost."""
@@ -107,7 +107,7 @@ def test_a_change_that_is_taken_back_in_time() -> None:
         assert is_native(both)
 
 
-@on_few
+@where_kernels_run
 def test_a_change_before_the_first_reset(place: dict[str, Any]) -> None:
     for value, goes_on in ((3.0, True), (3, False)):
         with twins([cartpole] * 4, **place) as both:
@@ -119,7 +119,7 @@ def test_a_change_before_the_first_reset(place: dict[str, Any]) -> None:
             assert is_native(both) == goes_on
 
 
-@on_few
+@where_kernels_run
 def test_another_environment_in_its_place(place: dict[str, Any]) -> None:
     with twins([short] * 3, **place) as both:
         both.reset(seed=0)
@@ -150,7 +150,7 @@ def test_a_pole_that_is_said_to_have_fallen() -> None:
             both.do("get_attr", name)
 
 
-@on_few
+@where_kernels_run
 def test_a_call_that_fails_leaves_the_kernel_as_it_was(place: dict[str, Any]) -> None:
     with twins([short] * 4, **place) as both:
         both.reset(seed=0)
@@ -162,7 +162,7 @@ def test_a_call_that_fails_leaves_the_kernel_as_it_was(place: dict[str, Any]) ->
         assert is_native(both)
 
 
-@on_few
+@where_kernels_run
 def test_actions_of_any_form_after_leaving(place: dict[str, Any]) -> None:
     with twins([short] * 4, **place) as both:
         both.reset(seed=0)

@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from reactvec import ReactorVectorEnv
 from tests.sample_envs import CUSTOM, DYNAMIC, SPACES, BoundedEnv, SampleEnv, cartpole, pendulum
 from tests.vector_env.oracle import RESETTING, same, twins
-from tests.vector_env.placements import on_few
+from tests.vector_env.placements import natively_and_not, on_few
 
 
 @on_few
@@ -30,8 +30,8 @@ def test_different_spaces(kind: str, mode: AutoresetMode, place: dict[str, Any])
 
 
 @on_few
-@pytest.mark.parametrize("native", [True, False])
-def test_different_spaces_that_are_the_same(native: bool, place: dict[str, Any]) -> None:
+@natively_and_not
+def test_different_spaces_that_are_the_same(native: Any, place: dict[str, Any]) -> None:
     with twins([cartpole] * 3, observation_mode="different", native=native, **place) as both:
         assert both.vector.observation_space == both.oracle.observation_space
         both.reset(seed=0)

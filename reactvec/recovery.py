@@ -1,0 +1,124 @@
+"""What becomes of environments whose worker process died: they are named, or they come back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+
+from reactvec.env_bank import EnvBank
+from reactvec.execution import Execution
+from reactvec.port_types import unpack_row
+from reactvec.processes import WorkerDiedError, rows_of
+from reactvec.schedule import Schedule
+
+Array = npt.NDArray[Any]
+RESTARTED = "worker_restarted"  # the info key of environments that came back
+ATTEMPTS = 3  # how often one command may lose workers
+
+
+class EnvironmentsLostError(WorkerDiedError):
+    """Worker processes died and their environments are gone; `environments` are their indices."""
+
+    def __init__(self, death: WorkerDiedError, rows: dict[int, range], remedy: str) -> None:
+        parts = [f"worker {worker} {end}, and with it {_in_words(rows[worker])}" for worker, end in death.ends.items()]
+        super().__init__(death.ends)
+        self.args = ("; ".join(parts) + f". {remedy}",)
+        self.environments = [i for worker in death.workers for i in rows[worker]]
+
+
+@contextlib.contextmanager
+def naming_environments(schedule: Schedule) -> Iterator[None]:
+    """Say which environments the workers had that died while they started."""
+    try:
+        yield
+    except WorkerDiedError as death:
+        rows = {worker: rows_of(schedule, worker) for worker in death.workers}
+        remedy = 'It died while it started; under "spawn" and "forkserver" a script must guard what it runs by '
+        raise EnvironmentsLostError(death, rows, remedy + "`if __name__ == '__main__':`.") from None
+
+
+class Recovery:
+    """Brings the environments of dead workers back, each with a seed drawn from the one that it was reset with last."""
+
+    def __init__(self, bank: EnvBank, execution: Execution, requests: Array, slots: Sequence[tuple[Any, ...]]) -> None:
+        self._bank, self._execution, self._requests, self._slots = bank, execution, requests, slots
+        self._seeds: list[int | None] = [None] * bank.rows
+        self._restarts = [0] * bank.rows
+
+    def remember(self, i: int, seed: int | None) -> None:
+        """Note the seed that environment i is reset with."""
+        if seed is not None:
+            self._seeds[i] = seed
+
+    def lost(self, death: WorkerDiedError, remedy: str) -> EnvironmentsLostError:
+        """The error that names the environments."""
+        return EnvironmentsLostError(
+            death, {worker: self._execution.rows_of(worker) for worker in death.workers}, remedy
+        )
+
+    def after_step(self, death: WorkerDiedError) -> None:
+        """Complete a step in which workers died: the rows of the others are what they computed; those that came back
+        have their last observation, reward 0, truncated=True, and an info."""
+        rows = self._replace(death)
+        _, reward, terminated, truncated, _, infos = self._last()
+        for i in rows:
+            reward[i], terminated[i], truncated[i] = 0.0, False, True
+            infos[i] = ({RESTARTED: True},)
+        if self._bank.autoreset_mode is AutoresetMode.SAME_STEP:
+            ends = {i: {"final_obs": self._observation(i), "final_info": {RESTARTED: True}} for i in rows}
+            self._reset_again(dict.fromkeys(rows, (None, None)), lambda i: (ends[i], {RESTARTED: True}))
+
+    def after_reset(self, death: WorkerDiedError) -> None:
+        """Complete a reset in which workers died: their environments are reset once more."""
+        again = {i: self._requests[i] for i in self._replace(death) if self._requests[i] is not None}
+        self._reset_again(again, lambda i: ({RESTARTED: True},))
+
+    def _replace(self, death: WorkerDiedError) -> list[int]:
+        rows = [i for worker in death.workers for i in self._execution.rows_of(worker)]
+        for i in rows:
+            self._restarts[i] += 1
+            self._bank.expect(i, _next_seed(self._seeds[i], self._restarts[i]))
+        for worker in death.workers:
+            self._execution.replace(worker)
+        self._execution.commit()
+        return rows
+
+    def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> None:
+        """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
+        kept = self._last()[-1].copy()
+        for i in range(self._bank.rows):
+            self._requests[i] = requests.get(i)
+        for attempt in range(ATTEMPTS):
+            try:
+                self._execution.command("reset")
+                break
+            except WorkerDiedError as death:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                self._replace(death)
+        infos = self._last()[-1]
+        for i in range(self._bank.rows):
+            infos[i] = (*before(i), *(infos[i] or ())) if i in requests else kept[i]
+
+    def _observation(self, i: int) -> Any:
+        """The last observation of environment i, as it gave it."""
+        value = self._execution.read(self._bank.obs)[i]
+        return value if self._bank.obs.dtype == object else unpack_row(self._bank.single_observation_space, value)
+
+    def _last(self) -> tuple[Any, ...]:
+        return self._slots[(self._execution.tag - 1) & 1]
+
+
+def _next_seed(seed: int | None, restarts: int) -> int | None:
+    return None if seed is None else int(np.random.SeedSequence([seed, restarts]).generate_state(1)[0])
+
+
+def _in_words(rows: range) -> str:
+    if len(rows) == 1:
+        return f"environment {rows.start}"
+    return f"environments {rows.start} to {rows.stop - 1}"

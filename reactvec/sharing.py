@@ -1,0 +1,37 @@
+"""Whether it pays to share environments with other processes: judged by the steps themselves."""
+
+from __future__ import annotations
+
+from reactvec.execution import Execution
+
+WINDOW_STEPS = 32
+WINDOWS = 4  # so many in a row must say the same
+LIGHT_NS = 300_000  # a step of all environments that takes longer than this in one process is never brought back
+
+
+class Sharing:
+    """Compares, window by window, how long steps took with how long all environments were at work in them.
+
+    The sum of the work is what one process would have needed for it. What is decided here changes speed alone.
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._steps = 0
+        self._losing = 0
+
+    def loses(self) -> bool:
+        """Count a step; True when one process would have been as fast for several windows in a row."""
+        self._steps += 1
+        if self._steps < WINDOW_STEPS:
+            return False
+        self._steps = 0
+        took_ns, worked_ns = self._execution.work_ns()
+        light = worked_ns < WINDOW_STEPS * LIGHT_NS
+        self._losing = self._losing + 1 if light and took_ns > worked_ns else 0
+        return self._losing >= WINDOWS
+
+    def forget(self) -> None:
+        """Begin again."""
+        self._steps = self._losing = 0
+        self._execution.work_ns()
