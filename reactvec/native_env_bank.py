@@ -44,7 +44,7 @@ class NativeEnvBank(EnvBank):
             if request[k] is not None and not self._ahead[i]:
                 self.native.load(i)
 
-    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-1], native=True)
+    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-2], native=True)
     def step(self) -> Any:  # type: ignore[override]
         """The kernel that steps a range of rows."""
         return self.native.step
