@@ -26,6 +26,7 @@ def label(place: dict[str, Any]) -> str:
 
 everywhere = pytest.mark.parametrize("place", PLACEMENTS, ids=label)
 on_few = pytest.mark.parametrize("place", FEW, ids=label)
+# One worker and two, of this process: where kernels run, and where tests may watch.
 where_kernels_run = pytest.mark.parametrize("place", [INLINE, TWO_THREADS], ids=label)
 in_this_process = pytest.mark.parametrize("place", IN_THIS_PROCESS, ids=label)
 natively_and_not = pytest.mark.parametrize("native", [False, "auto"], ids=["python", "native"])

@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode
 from reactvec import ReactorVectorEnv
 from tests.sample_envs import CUSTOM, DYNAMIC, SPACES, BoundedEnv, SampleEnv, cartpole, pendulum
 from tests.vector_env.oracle import RESETTING, same, twins
-from tests.vector_env.placements import natively_and_not, on_few
+from tests.vector_env.placements import natively_and_not, on_few, where_kernels_run
 
 
 @on_few
@@ -110,7 +110,8 @@ def test_arguments_of_its_own_for_each_environment(place: dict[str, Any]) -> Non
         assert both.do("get_attr", "g") == (1.0, 9.81, 20.0)
 
 
-def test_what_was_built_is_closed_when_its_spaces_are_refused() -> None:
+@where_kernels_run
+def test_what_was_built_is_closed_when_its_spaces_are_refused(place: dict[str, Any]) -> None:
     """In whichever order it comes to that."""
 
     class Closes(SampleEnv):
@@ -129,7 +130,7 @@ def test_what_was_built_is_closed_when_its_spaces_are_refused() -> None:
         ([partial(Closes, "box"), partial(Closes, "scalar")], "different"),
     ):
         with pytest.raises((ValueError, RuntimeError, AssertionError)):
-            ReactorVectorEnv(env_fns, observation_mode=mode)
+            ReactorVectorEnv(env_fns, observation_mode=mode, **place)
         assert Closes.open == 0
 
 
