@@ -1,27 +1,37 @@
-# make demo | test | lint | bench | sanitize | clean
+# make demo | test | test-gymnasium | lint | bench | sanitize | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
+# GYMNASIUM=1.1.1          the version of test-gymnasium
 # REACTVEC_DEBUG=1         extensions with bounds checks and debug symbols
 
 PYTHON ?= python3
 PIP_ARGS ?=
+GYMNASIUM ?= 1.2.2
 
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEPS := .venv/deps.stamp
 BENCH_DEPS := .venv/bench.stamp
+OLDER_GYMNASIUM := .venv/gymnasium-$(GYMNASIUM)
 BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test lint bench sanitize build clean
+.PHONY: demo test test-gymnasium lint bench sanitize build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
 
 test: build
 	$(BIN)/python -m pytest
+
+# Another Gymnasium in front of the one in .venv: the one that RLlib pins.
+test-gymnasium: build $(OLDER_GYMNASIUM)
+	PYTHONPATH="$(CURDIR)/$(OLDER_GYMNASIUM)" $(BIN)/python -m pytest tests/vector_env tests/envs tests/integration tests/test_port_types.py
+
+$(OLDER_GYMNASIUM): | $(BIN)/python
+	$(PIP) install $(PIP_ARGS) --no-deps --target $@ gymnasium==$(GYMNASIUM)
 
 lint: build
 	$(BIN)/ruff check .

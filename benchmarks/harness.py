@@ -36,13 +36,15 @@ class Case:
 
     `function` does one timed repetition and returns the steps done (reset rows not counted). Two optional
     functions run untimed: `prepare` before each repetition, `finish` after it; what `finish` returns, if
-    anything, is subtracted from the steps (reset rows that are known only then).
+    anything, is subtracted from the steps (reset rows that are known only then). A function that does more
+    than is compared has `seconds`, which gives what counts of the last repetition.
     """
 
     name: str
     function: Callable[[], int]
     prepare: Callable[[], object] | None = None
     finish: Callable[[], int | None] | None = None
+    seconds: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ def _repetition(case: Case) -> tuple[int, float]:
     begin = time.perf_counter_ns()
     steps = case.function()
     seconds = (time.perf_counter_ns() - begin) / 1e9
+    if case.seconds is not None:
+        seconds = case.seconds()
     not_steps = case.finish() if case.finish is not None else None
     return steps - (not_steps or 0), seconds
 
@@ -164,9 +168,9 @@ class Report:
     samples: dict[str, dict[str, Sample]] = field(default_factory=dict)
     bars: list[Bar] = field(default_factory=list)
 
-    def measure(self, cases: Sequence[Case], repeats: int | None = None) -> dict[str, Sample]:
+    def measure(self, cases: Sequence[Case], repeats: int | None = None, warmups: int = 1) -> dict[str, Sample]:
         """`measure` as often as the command line says (or `repeats` times)."""
-        return measure(cases, repeats or self.repeats)
+        return measure(cases, repeats or self.repeats, warmups)
 
     def controls(self) -> None:
         """Measure and print what this machine's two cores are worth at the moment."""
@@ -176,10 +180,17 @@ class Report:
         for name, value in self.control.items():
             print(f"  {name.replace('_', ' '):<28} {value}")
 
-    def table(self, title: str, samples: Mapping[str, Sample], baseline: str = "", per_step: bool = False) -> None:
-        """Print samples as a table (rates, or nanoseconds `per_step`) and keep them for the JSON."""
+    def table(
+        self,
+        title: str,
+        samples: Mapping[str, Sample],
+        baseline: str = "",
+        per_step: bool = False,
+        steps: str = "steps",
+    ) -> None:
+        """Print samples as a table (rates of `steps`, or nanoseconds `per_step`) and keep them for the JSON."""
         self.samples[title] = dict(samples)
-        unit = "ns" if per_step else "steps/s"
+        unit = "ns" if per_step else f"{steps}/s"
         print(f"\n{title}\n  {'case':<44} {'median ' + unit:>16} {'quartiles':>27} {'x baseline':>11}")
         for name, sample in samples.items():
             shown = sample.nanoseconds if per_step else sample.rate
@@ -219,12 +230,12 @@ class Report:
         return {**vars(self), "samples": tables, "bars": bars}
 
 
-def peer(module: str) -> Any | None:
+def peer(module: str, remedy: str = "pip install 'reactvec[bench]'") -> Any | None:
     """The module of another library; None, with a printed remedy, where it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        print(f"  {module} cannot be imported ({error}): its cases are left out; pip install 'reactvec[bench]'")
+        print(f"  {module} cannot be imported ({error}): its cases are left out; {remedy}")
         return None
 
 

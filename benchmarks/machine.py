@@ -8,7 +8,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-COMPARED = ("reactvec", "numpy", "gymnasium", "stable-baselines3", "torch", "envpool", "xronos")
+COMPARED = ("reactvec", "numpy", "gymnasium", "stable-baselines3", "torch", "envpool", "pufferlib-core", "xronos")
 
 
 def describe() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
 
 from benchmarks.harness import Case
 
@@ -31,10 +32,11 @@ def random_actions(steps: int, envs: int) -> Actions:
     return np.random.default_rng(SEED).integers(0, 2, size=(steps, envs))
 
 
-def serial_case(name: str, actions: Actions) -> Case:
+def serial_case(name: str, actions: npt.NDArray[Any], make: Callable[[], gym.Env[Any, Any]] = make_env) -> Case:
     """The plain Python loop over environments; it resets on the spot and has no reset rows."""
-    envs = [make_env() for _ in range(actions.shape[1])]
+    envs = [make() for _ in range(actions.shape[1])]
     rows = actions.tolist()
+    steps = len(rows) * len(envs)
 
     def prepare() -> None:
         for index, env in enumerate(envs):
@@ -46,14 +48,21 @@ def serial_case(name: str, actions: Actions) -> Case:
                 _, _, terminated, truncated, _ = env.step(action)
                 if terminated or truncated:
                     env.reset()
-        return actions.size
+        return steps
 
     return Case(name, run, prepare)
 
 
-def count_steps(env: Any, rows: Sequence[Actions]) -> int:
+def count_steps(env: Any, rows: Sequence[npt.NDArray[Any]]) -> int:
     """Play a rollout once and count its steps: in NEXT_STEP mode the row after an end is a reset row."""
+    if env.metadata.get("autoreset_mode") is AutoresetMode.SAME_STEP:
+        return len(rows) * int(env.num_envs)
     env.reset(seed=SEED)
+    return count_steps_after_reset(env, rows)
+
+
+def count_steps_after_reset(env: Any, rows: Sequence[npt.NDArray[Any]]) -> int:
+    """Play a rollout in NEXT_STEP mode and count its steps."""
     steps, ended = 0, np.zeros(env.num_envs, np.bool_)
     for row in rows:
         _, _, terminations, truncations, _ = env.step(row)
@@ -62,8 +71,8 @@ def count_steps(env: Any, rows: Sequence[Actions]) -> int:
     return steps
 
 
-def vector_case(name: str, env: Any, actions: Actions) -> Case:
-    """A Gymnasium vector environment in NEXT_STEP mode whose seed decides its trajectories.
+def vector_case(name: str, env: Any, actions: npt.NDArray[Any]) -> Case:
+    """A Gymnasium vector environment in NEXT_STEP or SAME_STEP mode whose seed decides its trajectories.
 
     Every repetition begins with the same untimed `reset(seed=...)`, so its steps are counted once.
     """

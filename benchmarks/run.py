@@ -20,7 +20,18 @@ sys.path.insert(0, str(ROOT))  # for `python benchmarks/run.py`
 
 from benchmarks.harness import Bar  # noqa: E402
 
-SCRIPTS = ("python_cartpole", "native_cartpole", "tags", "compile_time", "dqn_cartpole")
+SCRIPTS = (
+    "python_cartpole",
+    "native_cartpole",
+    "tags",
+    "compile_time",
+    "processes",
+    "sharing",
+    "balance",
+    "dict_observations",
+    "startup",
+    "dqn_cartpole",
+)
 
 
 def run_script(name: str, arguments: Sequence[str], target: Path) -> dict[str, Any] | None:

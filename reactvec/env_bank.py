@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import cloudpickle
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from reactvec._stepping import step_rows
 from reactvec.env_traits import EnvTraits
 from reactvec.handover import packed
 from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
@@ -37,9 +38,9 @@ class EnvBank(Reactor):
     Inputs: `action` (a row per environment) and `request` (object; what each command below says, None for a row that it
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
-    meaning), `infos` (object: None, or the info dicts of the tag, in order), `answer` (object, of `call`) and `space`
-    (object, of the startup: None, or an observation space other than the single one; never with observation_mode
-    "same").
+    meaning), `infos` (object: None, or the info dicts of the tag, in order), `running` (int64; in the first row of a
+    worker's range: the row that it steps, or -1), `answer` (object, of `call`) and `space` (object, of the startup:
+    None, or an observation space other than the single one; never with observation_mode "same").
 
     Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
     of any kind: a step like that of `action`), `call` (the pickled `(name, args, kwargs)`; `answer` is the result,
@@ -56,7 +57,8 @@ class EnvBank(Reactor):
     infos = OutputPort((), object)
     answer = OutputPort((), object)
     space = OutputPort((), object)
-    stepped = (obs, reward, terminated, truncated, final_obs, infos)
+    running = OutputPort((), np.int64)
+    stepped = (obs, reward, terminated, truncated, final_obs, infos, running)
 
     def __init__(
         self,
@@ -80,13 +82,14 @@ class EnvBank(Reactor):
         self.how = "Python"
         self._ended = [False] * len(env_fns)
         self._seeds: dict[int, int] = {}  # of rows whose next reset is that of an environment that took another's place
-        self._write = row_writer(self.single_observation_space)
+        self.write = row_writer(self.single_observation_space)
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
         self._plain_dtype = None if nested else self.obs.dtype
 
-    @reaction(on="startup", effects=[space])
-    def build(self, rows: range, space: Array) -> None:
+    @reaction(on="startup", effects=[space, running])
+    def build(self, rows: range, space: Array, running: Array) -> None:
         """Build the environments of these rows, in the worker that will step them."""
+        running.fill(-1)
         for k, i in enumerate(rows):
             try:
                 if self.envs[i] is None:
@@ -136,7 +139,7 @@ class EnvBank(Reactor):
                 expected = self._seeds.pop(i, None)
                 try:
                     observation, info = self.env(i).reset(seed=expected if seed is None else seed, options=options)
-                    self._write(obs, k, observation)
+                    self.write(obs, k, observation)
                 except Exception as error:
                     name_environment(error, i)
                     raise
@@ -162,45 +165,19 @@ class EnvBank(Reactor):
             return list(action.tolist())
         return [unpack_row(self.single_action_space, row) for row in action]
 
-    def _step(
-        self,
-        rows: range,
-        actions: Iterable[Any],
-        obs: Array,
-        reward: Array,
-        terminated: Array,
-        truncated: Array,
-        final_obs: Array,
-        infos: Array,
-    ) -> None:
+    def _step(self, rows: range, actions: list[Any], *results: Array) -> None:
         """Step the rows, or reset those that ended, as the autoreset mode says."""
-        infos[:] = None
-        shape, dtype, write, k = obs.shape[1:], self._plain_dtype, self._write, 0
+        *_, infos, running = results
+        infos.fill(None)
         envs, ended = self.envs[rows.start : rows.stop], self._ended[rows.start : rows.stop]
-        rewards, terminals, cuts = [], [], []
         try:
-            for k, (env, action, over) in enumerate(zip(envs, actions, ended, strict=True)):
-                if over:
-                    observation, value, terminal, cut, info = self._begin_episode(rows[k])
-                else:
-                    observation, value, terminal, cut, info = env.step(action)  # type: ignore[union-attr,assignment]
-                    if terminal or cut:
-                        observation, info = self._end_episode(rows[k], k, observation, info, final_obs, infos)
-                if info:
-                    infos[k] = (*(infos[k] or ()), info)
-                rewards.append(value)
-                terminals.append(terminal)
-                cuts.append(cut)
-                if type(observation) is np.ndarray and observation.dtype is dtype and observation.shape == shape:
-                    obs[k] = observation
-                else:
-                    write(obs, k, observation)
+            step_rows(self, rows.start, envs, actions, ended, self._plain_dtype, *results)
         except Exception as error:
-            name_environment(error, rows[k])
+            name_environment(error, int(running[0]))
+            running[0] = -1
             raise
-        _write_columns(((reward, rewards), (terminated, terminals), (truncated, cuts)), rows.start)
 
-    def _begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
         if self.autoreset_mode is AutoresetMode.DISABLED:
             raise EpisodeOverError("Cannot call step() after an episode's end before reset()")
@@ -209,14 +186,14 @@ class EnvBank(Reactor):
         observation, info = self.env(i).reset() if seed is None else self.env(i).reset(seed=seed)
         return observation, 0.0, False, False, info
 
-    def _end_episode(
+    def end_episode(
         self, i: int, k: int, observation: Any, info: dict[str, Any], final_obs: Array, infos: Array
     ) -> tuple[Any, dict[str, Any]]:
         """An end: in SAME_STEP the row turns into the first of the next episode."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             self._ended[i] = True
             return observation, info
-        self._write(final_obs, k, observation)
+        self.write(final_obs, k, observation)
         infos[k] = ({"final_obs": observation, "final_info": info},)
         return self.env(i).reset()
 
@@ -297,20 +274,6 @@ class EnvBank(Reactor):
     def visible(self, i: int) -> gym.Env[Any, Any]:
         """The Python object of row i, as it is now, for someone who may look at it or change it."""
         return self.env(i)
-
-
-def _write_columns(columns: Iterable[tuple[Array, list[Any]]], first: int) -> None:
-    """Write a value per row, and name the row whose value does not fit."""
-    for column, values in columns:
-        try:
-            column[:] = values
-        except (TypeError, ValueError):
-            for k, value in enumerate(values):
-                try:
-                    column[k] = value
-                except (TypeError, ValueError) as error:
-                    name_environment(error, first + k)
-                    raise
 
 
 def _raise_first(errors: Sequence[BaseException]) -> None:

@@ -20,7 +20,10 @@ AddInfo: TypeAlias = Callable[[Infos, Infos, int], Infos]  # VectorEnv._add_info
 def merged(add_info: AddInfo, rows: Array) -> Infos:
     """One dict of the infos of all rows of a bank: per row None, or its info dicts in order."""
     infos: Infos = {}
-    for i, row in [(i, row) for i, row in enumerate(rows.tolist()) if row]:
+    listed = rows.tolist()
+    if not any(listed):
+        return infos
+    for i, row in [(i, row) for i, row in enumerate(listed) if row]:
         for info in row:
             try:
                 infos = add_info(infos, info, i)

@@ -44,7 +44,7 @@ class NativeEnvBank(EnvBank):
             if request[k] is not None and not self._ahead[i]:
                 self.native.load(i)
 
-    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-1], native=True)
+    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-2], native=True)
     def step(self) -> Any:  # type: ignore[override]
         """The kernel that steps a range of rows."""
         return self.native.step
@@ -65,7 +65,7 @@ class NativeEnvBank(EnvBank):
     def leave(self, rows: range) -> None:
         """Bring all shadows up to date; the kernel has no part in what follows."""
         for i in rows:
-            self.visible(i)
+            _pass_first_check(self.visible(i))
             self._ended[i] = self.native.ended(i)
 
     def visible(self, i: int) -> gym.Env[Any, Any]:
@@ -80,6 +80,14 @@ class NativeEnvBank(EnvBank):
         error: Exception = self.native.fault(code, ports[0])
         name_environment(error, code - 1)
         return error
+
+
+def _pass_first_check(env: gym.Env[Any, Any]) -> None:
+    """Gymnasium checks what the first step returns; the kernel has taken that step."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.PassiveEnvChecker):
+            env.checked_step = True
+        env = env.env
 
 
 def make_env_bank(

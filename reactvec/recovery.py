@@ -24,10 +24,13 @@ IN_A_ROW = 3  # so many commands one after another may lose the same worker
 class EnvironmentsLostError(WorkerDiedError):
     """Worker processes died and their environments are gone; `environments` are their indices."""
 
-    def __init__(self, death: WorkerDiedError, rows: dict[int, range], remedy: str) -> None:
-        parts = [f"worker {worker} {end}, and with it {_in_words(rows[worker])}" for worker, end in death.ends.items()]
+    def __init__(
+        self, death: WorkerDiedError, rows: dict[int, range], remedy: str, stepped: Sequence[int] = ()
+    ) -> None:
         super().__init__(death.ends)
-        self.args = ("; ".join(parts) + f". {remedy}",)
+        self.args = (
+            "; ".join(_sentence(worker, end, rows, stepped) for worker, end in death.ends.items()) + f". {remedy}",
+        )
         self.environments = [i for worker in death.workers for i in rows[worker]]
 
 
@@ -127,6 +130,11 @@ class Recovery:
 
 def _next_seed(seed: int | None, restarts: int) -> int | None:
     return None if seed is None else int(np.random.SeedSequence([seed, restarts]).generate_state(1)[0])
+
+
+def _sentence(worker: int, end: str, rows: dict[int, range], stepped: Sequence[int]) -> str:
+    culprit = "".join(f" while it stepped environment {i}" for i in stepped if i in rows[worker])
+    return f"worker {worker} {end}{culprit}, and with it went {_in_words(rows[worker])}"
 
 
 def _in_words(rows: range) -> str:

@@ -30,8 +30,3 @@ class Sharing:
         light = worked_ns < WINDOW_STEPS * LIGHT_NS
         self._losing = self._losing + 1 if light and took_ns > worked_ns else 0
         return self._losing >= WINDOWS
-
-    def forget(self) -> None:
-        """Begin again."""
-        self._steps = self._losing = 0
-        self._execution.work_ns()

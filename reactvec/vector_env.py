@@ -245,11 +245,12 @@ class ReactorVectorEnv(Calls):
         """
         if not hasattr(self, "_asked"):
             return
-        if self._pending is not Pending.NOTHING:
-            name = self._pending.value
-            gym.logger.warn(f"Calling `close` while waiting for a pending call to `{name}` to complete.")
-        self.closed = True
-        self._execution.close(timeout, terminate)
+        self.closed, pending = True, self._pending
+        try:
+            if pending is not Pending.NOTHING:
+                gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")
+        finally:
+            self._execution.close(timeout, terminate)
 
     def _request_reset(self, seed: int | Sequence[int | None] | None, options: Options | Sequence[Options]) -> None:
         seeds = seed_rows(seed, self.num_envs)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reactvec.port_types import copied, port_type, row_writer, unpack, unpack_row
 from tests.sample_envs import SPACES
-from tests.test_vector_env import same
+from tests.vector_env.oracle import same
 
 LEAVES = st.one_of(
     st.builds(

@@ -1,0 +1,93 @@
+"""Actions reach their environments as Gymnasium hands them out; those that do not fit reach none."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import SyncVectorEnv
+
+from reactvec import ReactorVectorEnv
+from tests.sample_envs import SampleEnv, cartpole, pendulum
+from tests.vector_env.oracle import same, twins
+from tests.vector_env.placements import natively_and_not, on_few
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_actions_keep_their_dtype(dtype: Any) -> None:
+    with twins([pendulum] * 3) as both:
+        both.reset(seed=0)
+        for action in np.random.default_rng(0).uniform(-2, 2, (100, 3, 1)).astype(dtype):
+            both.step(action)
+
+
+@on_few
+@pytest.mark.parametrize("make", [list, lambda actions: actions.astype(np.int32), np.asfortranarray, tuple])
+def test_a_batch_may_come_in_any_form(make: Any, place: dict[str, Any]) -> None:
+    """Typed and given actions in turn, of a space whose actions are arrays."""
+    with twins([partial(SampleEnv, "box", "multi_discrete")] * 4, **place) as both:
+        both.reset(seed=0)
+        for _ in range(10):
+            both.step()
+            both.step(make(both.oracle.action_space.sample()))
+        both.do("get_attr", "actions")
+
+
+@natively_and_not
+def test_a_list_of_python_ints(native: Any) -> None:
+    with twins([cartpole] * 3, native=native) as both:
+        both.reset(seed=0)
+        both.step([0, 1, 0])
+        both.step(np.array([1, 0, 1], np.int32))
+
+
+@on_few
+@pytest.mark.parametrize("given", [False, True])
+def test_the_batch_is_copied(given: bool, place: dict[str, Any]) -> None:
+    """An environment may keep its action, and the caller may write over the batch."""
+    with twins([partial(SampleEnv, "box", "box")] * 2, **place) as both:
+        both.reset(seed=0)
+        actions = np.ones((2, 3), np.float64 if given else np.float32)
+        both.vector.step_async(actions)
+        actions[:] = 0
+        assert same(both.vector.step_wait(), both.oracle.step(actions + actions.dtype.type(1)))
+        both.do("get_attr", "actions")
+        both.step(actions)
+        both.do("get_attr", "actions")
+
+
+@natively_and_not
+@on_few
+def test_wrong_actions_are_refused_before_anything_steps(native: Any, place: dict[str, Any]) -> None:
+    vector, twin = (ReactorVectorEnv([cartpole] * 3, native=native, **place) for _ in range(2))
+    assert same(vector.reset(seed=0), twin.reset(seed=0))
+    for wrong, error in (([0, 1], ValueError), ([0, 1, 0, 1], ValueError), (1, TypeError), (np.array(1), TypeError)):
+        with pytest.raises(error):
+            vector.step(wrong)
+    for _ in range(50):
+        assert same(vector.step(np.ones(3, int)), twin.step(np.ones(3, int)))
+    vector.close()
+    twin.close()
+
+
+@natively_and_not
+@on_few
+def test_an_invalid_action_is_refused_as_gymnasium_does(native: Any, place: dict[str, Any]) -> None:
+    vector, oracle = ReactorVectorEnv([cartpole] * 3, native=native, **place), SyncVectorEnv([cartpole] * 3)
+    vector.reset(seed=0)
+    oracle.reset(seed=0)
+    with pytest.raises(AssertionError) as expected:
+        oracle.step(np.array([0, 5, 0]))
+    with pytest.raises(AssertionError) as refused:
+        vector.step(np.array([0, 5, 0]))
+    assert str(refused.value) == str(expected.value)
+    assert any("sub-environment 1" in note for note in getattr(refused.value, "__notes__", ["sub-environment 1"]))
+    with pytest.raises(ResetNeeded, match="AssertionError"):
+        vector.step(np.zeros(3, int))
+    vector.reset(seed=0)
+    vector.step(np.zeros(3, int))
+    vector.close()
+    oracle.close()
