@@ -18,11 +18,11 @@
  *     CLOSES           the caller may close; else it goes on for ever
  *     MUTANT           a mistake, which must be found
  *
- * Data are stamps: the tag that they were written for. That every stamp read is the expected one is asserted.
+ * Data are stamps: the tag that they were written for. Every stamp that is read is asserted to be the expected one. A row
+ * takes two steps to write, the control word a few; `action` stands for all that the caller writes before it issues.
  *
- * Not modelled: failing reactions and the limit in logical time, periods, presence, signals (their second arrival
- * is a close with a command pending), the death of the caller, a process that cannot be started, and the inbox and
- * the slabs from outside (`action` stands for them), what is within a row.
+ * Not modelled: failing reactions and the limit in logical time; periods and presence; delays and slots beyond two;
+ * signals (the second one is a close with a command pending); the death of the caller; a process that cannot be started.
  */
 #define NEVER 1
 #define WHEN_NEEDED 2
@@ -320,7 +320,8 @@ leave:
 }
 
 #if DEATHS > 0
-#define KILL(worker) atomic { deaths > 0 && !killed[worker] && !dead[worker] && !gone[worker] -> deaths--; killed[worker] = true }
+#define LIVES(worker) (!killed[worker] && !dead[worker] && !gone[worker])
+#define KILL(worker) atomic { deaths > 0 && LIVES(worker) -> deaths--; killed[worker] = true }
 
 active proctype Killer() {
     do
