@@ -247,6 +247,8 @@ class ReactorVectorEnv(Calls):
         if not hasattr(self, "_asked"):
             return
         self.closed, pending = True, self._pending
+        if timeout is None and pending is Pending.NOTHING and self._execution.begun:
+            timeout = GRACE_S  # a signal cut something short, which may be a hang
         try:
             if pending is not Pending.NOTHING:
                 gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")
