@@ -8,14 +8,15 @@ import os
 import signal
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import util
+from multiprocessing import forkserver, util
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from reactvec._sched import Engine
 from reactvec.arena import Arena
+from reactvec.held_signals import held_signals
 from reactvec.leash import Leash
 from reactvec.parcels import Mailbox, Parcels
 from reactvec.process_worker import ByValue, Seat, serve
@@ -173,7 +174,9 @@ class WorkerProcesses:
             target=serve, args=(seat,), name=f"reactvec-{worker}", daemon=self._daemon
         )
         try:
-            with _interrupts_blocked(self._context.get_start_method()):
+            if self._context.get_start_method() == "forkserver":
+                forkserver.ensure_running()  # which must not inherit what is held
+            with held_signals({signal.SIGINT}):  # Ctrl-C makes no noise before the process can ignore it
                 process.start()
         except BaseException:
             self._leashes.pop(worker).close()
@@ -190,20 +193,6 @@ class WorkerProcesses:
         process.close()
         self._leashes.pop(worker).close()
         os.close(self._lives.pop(worker))
-
-
-@contextlib.contextmanager
-def _interrupts_blocked(start_method: str) -> Iterator[None]:
-    """A process begins with Ctrl-C blocked, so that it makes no noise before it can ignore it."""
-    if start_method == "forkserver":  # the server must not inherit this
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_in_words(process: BaseProcess) -> str:

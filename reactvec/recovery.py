@@ -62,10 +62,10 @@ class Recovery:
             self._seeds[i] = seed
 
     def lost(self, death: WorkerDiedError, remedy: str) -> EnvironmentsLostError:
-        """The error that names the environments."""
-        return EnvironmentsLostError(
-            death, {worker: self._execution.rows_of(worker) for worker in death.workers}, remedy
-        )
+        """The error that names the environments, and the one that was being stepped."""
+        rows = {worker: self._execution.rows_of(worker) for worker in death.workers}
+        running = self._execution.slots(self._bank.running)[self._execution.tag & 1]
+        return EnvironmentsLostError(death, rows, remedy, [int(running[its.start]) for its in rows.values()])
 
     def after_step(self, death: WorkerDiedError) -> None:
         """Complete a step in which workers died: the rows of the others are what they computed; those that came back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any
@@ -13,9 +14,9 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, clear_mpi_env_vars, concatenate, create_empty_array
 
+from reactvec.actions import Actions
 from reactvec.arguments import (
     Options,
-    action_rows,
     check_arguments,
     check_not_native,
     check_shareable,
@@ -26,11 +27,12 @@ from reactvec.calls import Calls, Pending
 from reactvec.compiler import compile
 from reactvec.env_bank import ObservationMode
 from reactvec.execution import Execution
+from reactvec.held_signals import held_signals
 from reactvec.infos import merged, of_kernel
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
-from reactvec.port_types import ARRAYS, assign, copied, unpack
+from reactvec.port_types import assign, copied, unpack
 from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError, Recovery, naming_environments
 from reactvec.schedule import Schedule
@@ -150,14 +152,14 @@ class ReactorVectorEnv(Calls):
         processes = ProcessOptions(self.context, self.daemon) if place.name == "processes" else None
         with clear_mpi_env_vars(), naming_environments(self.schedule):
             self._execution = Execution(self._topology, self.schedule, processes)
-        self._actions = self._execution.input(bank.action)
         self._requests = self._execution.input(bank.request)
+        port = self._execution.input(bank.action)
+        self._actions = Actions(self.action_space, self.single_action_space, port, self._requests)
         outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
         self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
         self._answers = self._execution.slots(bank.answer)
         self._recovery = Recovery(bank, self._execution, self._requests, self._slots)
         self._sharing = Sharing(self._execution) if self._adapts else None
-        self._typed_actions = isinstance(self.single_action_space, ARRAYS)
         self._step_command = "step"
         self._asked = Pending.NOTHING
         self._visited = False
@@ -281,31 +283,9 @@ class ReactorVectorEnv(Calls):
             self._resume()
         if self._sharing is not None and self._sharing.loses():
             self._bring_back()
-        if self._write_actions(actions):
-            command = self._step_command
-        else:
-            rows = action_rows(self.action_space, actions, self.num_envs)
-            self._requests[:] = np.fromiter(rows, object, self.num_envs)  # an array of the rows would unpack them
-            command = "step_given"
+        command = self._step_command if self._actions.write(actions, self._is_native) else "step_given"
         self._reset_needed = "a step was cut short"  # until its results are there: a signal can come at any line
         self._execution.begin(command)
-
-    def _write_actions(self, actions: Any) -> bool:
-        """Copy a batch of actions to the typed port; False where the environments must get them as they are given."""
-        port, typed = self._actions, self._typed_actions and type(actions) is np.ndarray
-        if typed and actions.dtype == port.dtype and actions.shape == port.shape:
-            port[...] = actions
-            return True
-        if not self._is_native:
-            return False
-        array = np.asarray(actions)
-        if array.shape != port.shape:
-            action_rows(self.action_space, actions, self.num_envs)  # what `iterate` refuses
-            raise ValueError(f"Expected actions of shape {port.shape}, got {array.shape}")
-        if not np.can_cast(array.dtype, port.dtype, "same_kind"):
-            raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self.single_action_space}")
-        port[...] = array
-        return True
 
     def _receive(self, timeout: float | None) -> StepResult:
         try:
@@ -364,14 +344,14 @@ class ReactorVectorEnv(Calls):
         if any(answers[rows.start] is None for rows in theirs):
             self._sharing = None
             return
-        for rows in theirs:
-            self._bank.receive(rows.start, answers[rows.start])
-        old, last = self._execution, self._slots[(self._execution.tag - 1) & 1]
-        self._adapts, self.placement, self.num_workers = False, "inline", 1
-        self._place_of_workers = Placement("inline", 1)
-        self._bank.how += ", steps too short to share with other processes"
-        self._start()
-        for slot in self._slots:
-            for values, kept in zip(slot, last, strict=True):
-                assign(values, kept)
-        old.abandon()
+        with held_signals(signal.valid_signals()):
+            for rows in theirs:
+                self._bank.receive(rows.start, answers[rows.start])
+            old, last = self._execution, self._slots[(self._execution.tag - 1) & 1]
+            self._bank.how += ", steps too short to share with other processes"
+            self._place(Placement("inline", 1), adapts=False)
+            self._start()
+            for slot in self._slots:
+                for values, kept in zip(slot, last, strict=True):
+                    assign(values, kept)
+            old.abandon()

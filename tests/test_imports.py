@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "binding": {"_sched", "arena", "schedule", "topology"},
     "shared_block": set(),
     "leash": set(),
+    "held_signals": set(),
     "remote_error": set(),
     "parcels": {"arena", "schedule", "shared_block", "topology"},
     "process_worker": {
@@ -48,6 +49,7 @@ MAY_IMPORT = {
     "processes": {
         "_sched",
         "arena",
+        "held_signals",
         "leash",
         "parcels",
         "process_worker",

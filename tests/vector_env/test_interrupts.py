@@ -16,6 +16,7 @@ from gymnasium.error import ResetNeeded
 
 from reactvec import ReactorVectorEnv
 from tests.sample_envs import FailingEnv
+from tests.vector_env.placements import INLINE, ISOLATED, TWO_PROCESSES, TWO_THREADS, label
 
 cartpole = partial(gym.make, "CartPole-v1")
 
@@ -53,11 +54,16 @@ def finish_step(vector: ReactorVectorEnv) -> None:
         vector.step_wait()
 
 
-@pytest.mark.parametrize("native", [False, "auto"])
-@pytest.mark.parametrize("workers", [1, 2])
+STORMS: list[dict[str, Any]] = [
+    *({"native": native, **place} for native in (False, "auto") for place in (INLINE, TWO_THREADS)),
+    *({"native": False, **place} for place in (TWO_PROCESSES, ISOLATED, {"num_workers": 2})),
+]
+
+
+@pytest.mark.parametrize("place", STORMS, ids=label)
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_storm_of_signals(alarms: None, native: Any, workers: int, asynchronous: bool) -> None:
-    vector = ReactorVectorEnv([cartpole] * 4, native=native, placement="threads", num_workers=workers)
+def test_a_storm_of_signals(alarms: None, place: dict[str, Any], asynchronous: bool) -> None:
+    vector = ReactorVectorEnv([cartpole] * 4, **place)
     actions, draw = np.zeros(4, np.int64), random.Random(0)
     for _ in range(60):
         finish_step(vector)

@@ -68,7 +68,7 @@ def test_a_worker_killed_at_work_is_named(make: Make, place: dict[str, Any], met
     vector = make(**place)
     vector.reset(seed=0)
     threading.Timer(0.1, os.kill, (vector.call("process")[3], signal.SIGKILL)).start()
-    with pytest.raises(EnvironmentsLostError, match="was killed by SIGKILL, and with it went environment"):
+    with pytest.raises(EnvironmentsLostError, match=r"was killed by SIGKILL.*, and with it went environment"):
         what(method, vector, "hang")
 
 
@@ -79,9 +79,24 @@ def test_a_death_is_named_at_once(make: Make, place: dict[str, Any], fault: str,
     vector = make(**place)
     vector.reset(seed=0)
     begun = time.monotonic()
-    with pytest.raises(EnvironmentsLostError, match=rf"{ENDS[fault]}, and with it went environment.*'restart'"):
+    with pytest.raises(EnvironmentsLostError, match=rf"{ENDS[fault]}.*, and with it went environment.*'restart'"):
         what(method, vector, fault)
     assert time.monotonic() - begun < 2
+
+
+@in_processes
+@pytest.mark.parametrize("env", [2, 3])
+def test_a_death_in_step_names_who_was_stepped(make: Make, place: dict[str, Any], env: int) -> None:
+    vector = make(**place)
+    vector.reset()
+    vector.step(orders())
+    with pytest.raises(EnvironmentsLostError, match=f"while it stepped environment {env}, and with it"):
+        vector.step(orders(**{f"e{env}": "exit"}))
+    vector = make(**place)
+    vector.reset()
+    os.kill(vector.call("process")[3], signal.SIGKILL)
+    with pytest.raises(EnvironmentsLostError, match="SIGKILL, and with it"):
+        vector.step(orders())
 
 
 @in_processes
@@ -109,7 +124,9 @@ def test_an_exception_is_raised_and_the_next_reset_works(
         raise_in(vector, method, env)
     assert raised.value.place == method
     assert "misbehave" in [entry.name for entry in raised.traceback]
-    assert any(f"sub-environment {env}" in note for note in getattr(raised.value, "__notes__", [f"sub-environment {env}"]))
+    assert any(
+        f"sub-environment {env}" in note for note in getattr(raised.value, "__notes__", [f"sub-environment {env}"])
+    )
     if method in ("step", "reset"):
         with pytest.raises(ResetNeeded):
             vector.step(orders())

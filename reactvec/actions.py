@@ -1,0 +1,51 @@
+"""A batch of actions on its way to the environments: through the typed port where it fits, else as it was given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from reactvec.arguments import action_rows
+from reactvec.port_types import ARRAYS
+
+Array = npt.NDArray[Any]
+
+
+class Actions:
+    """Where a vector environment writes the actions of a step.
+
+    `space` is that of a batch, `single` that of one environment; `port` and `requests` are the inputs of an env bank.
+    """
+
+    def __init__(self, space: gym.Space[Any], single: gym.Space[Any], port: Array, requests: Array) -> None:
+        self._space, self._single, self._port, self._requests = space, single, port, requests
+        self._typed = isinstance(single, ARRAYS)
+
+    def write(self, actions: Any, native: bool) -> bool:
+        """Copy a batch of actions; True where it went to the typed port, as those of `native` environments all do.
+
+        Raises:
+            ValueError, TypeError: a wrong number or kind of actions.
+        """
+        port, typed = self._port, self._typed and type(actions) is np.ndarray
+        if typed and actions.dtype == port.dtype and actions.shape == port.shape:
+            port[...] = actions
+        elif native:
+            port[...] = self._cast(actions)
+        else:
+            rows = action_rows(self._space, actions, len(self._requests))
+            self._requests[:] = np.fromiter(rows, object, len(rows))  # an array of the rows would unpack them
+            return False
+        return True
+
+    def _cast(self, actions: Any) -> Array:
+        array = np.asarray(actions)
+        if array.shape != self._port.shape:
+            action_rows(self._space, actions, len(self._requests))  # what `iterate` refuses
+            raise ValueError(f"Expected actions of shape {self._port.shape}, got {array.shape}")
+        if not np.can_cast(array.dtype, self._port.dtype, "same_kind"):
+            raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self._single}")
+        return array
