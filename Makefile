@@ -1,4 +1,4 @@
-# make demo | test | test-gymnasium | lint | bench | sanitize | clean
+# make demo | test | test-gymnasium | lint | bench | sanitize | check-protocol | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
@@ -18,7 +18,7 @@ BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test test-gymnasium lint bench sanitize build clean
+.PHONY: demo test test-gymnasium lint bench sanitize check-protocol build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
@@ -44,6 +44,9 @@ bench: build $(BENCH_DEPS)
 
 sanitize:
 	tests/native/run_tsan.sh
+
+check-protocol:
+	tests/protocol/run_spin.sh
 
 # A second make, because the first has already read the time of a stamp that $(DEPS) may have touched.
 build: $(DEPS)

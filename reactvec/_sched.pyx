@@ -348,10 +348,10 @@ cdef class Engine:
         """Where a process that starts now would go on: `(issued, bases, tag)`, for `take_over`."""
         return self.issued, [self.team[0].base[index] for index in range(self.workers)], self.tag
 
-    def come_up(self, int worker, int64_t outbox):
-        """Publish that a process is in its place once more."""
+    def come_up(self, int worker, uint32_t times, int64_t outbox):
+        """Publish that a process is in its place, for this many times."""
         self.reports[worker].outbox = outbox
-        rv_publish(&self.reports[worker].ready, self.readiness(worker) + 1)
+        rv_publish(&self.reports[worker].ready, times)
 
     def readiness(self, int worker) -> int:
         """How often `come_up` was called for a worker; wraps around."""

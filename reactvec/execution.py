@@ -18,7 +18,7 @@ from reactvec.arena import Arena
 from reactvec.binding import load, view
 from reactvec.placement import usable_cores
 from reactvec.processes import GRACE_S, Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, rows_of
-from reactvec.schedule import Schedule, ScheduledReaction
+from reactvec.schedule import Op, Schedule, ScheduledReaction
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
@@ -96,8 +96,9 @@ class Execution:
     def finish(self, timeout: float | None = None) -> bool:
         """Run the caller's part of the tag that `begin` started, and wait for the others.
 
-        Where they are processes, the wait ends after `timeout` seconds (False: the tag is still begun) or at a signal
-        (whose exception is raised; the tag is still begun); `finish` again goes on.
+        Where they are processes, this wait ends after `timeout` seconds (False: the tag is still begun) or at a signal
+        (whose exception is raised; the tag is still begun); `finish` again goes on. What the caller itself runs has no
+        limit, nor has a wait in the middle of that.
         """
         return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(timeout * 1e9))))
 
@@ -107,8 +108,19 @@ class Execution:
 
     def replace(self, worker: int) -> None:
         """Start another process in the place of one that died: its reactors are copies of the caller's, as they are
-        now, after the startup reactions. Its rows hold the values of the tag before."""
+        now, after the startup reactions. Its rows hold the values of the tag before.
+
+        Raises:
+            TopologyError: workers await each other within a tag, so that others may have read what the dead one wrote.
+            WorkerDiedError: that process died too.
+        """
         assert self._crew is not None
+        if any(
+            op is Op.AWAIT
+            for other in range(self.schedule.workers)
+            for op, _ in self.schedule.instructions(STEP, other)
+        ):
+            raise TopologyError("a worker whose rows others read within a tag cannot be replaced; make a new execution")
         tag = self._engine.last_tag
         for slab, slots in zip(self.schedule.slabs, self._arena.values, strict=True):
             rows = self.rows_of(worker)

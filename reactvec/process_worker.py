@@ -41,7 +41,8 @@ class ByValue:
 class Seat:
     """All that a worker process needs: its number, the program, the memory, and where the others stand.
 
-    `standing` (issued, bases, tag) is that of a process that takes another's place; None where all begin.
+    `standing` (issued, bases, tag) is that of a process that takes another's place, as the one that was started `times`
+    times; None where all begin.
     """
 
     worker: int
@@ -54,6 +55,7 @@ class Seat:
     leash: Leash
     may_spin: bool
     standing: tuple[int, list[int], int] | None = None
+    times: int = 0
 
 
 def serve(seat: Seat) -> None:
@@ -83,7 +85,7 @@ class ProcessWorker:
         engine, worker = self._engine, self._seat.worker
         if self._seat.standing is not None:
             engine.take_over(worker, *self._seat.standing)
-            engine.come_up(worker, self._start_anew())
+            engine.come_up(worker, self._seat.times, self._start_anew())
         while (command := engine.await_command(worker)) >= 0:
             failures = self._receive(command)
             if not failures:

@@ -127,12 +127,12 @@ class WorkerProcesses:
         Raises:
             WorkerDiedError: that one died too.
         """
-        ready = self._engine.readiness(worker)
+        times = (self._engine.readiness(worker) + 1) & 0xFFFFFFFF
         self._forget(worker)
         self._mail[worker] = (Mailbox(), Mailbox())
         self._engine.post(worker, 0)
-        self._start(worker, self._engine.standing())
-        if not self._engine.await_ready(worker, (ready + 1) & 0xFFFFFFFF):
+        self._start(worker, self._engine.standing(), times)
+        if not self._engine.await_ready(worker, times):
             error = self._engine.interruption()
             raise error if error is not None else WorkerDiedError({worker: self.end_of(worker)})
         failures = self.collect([worker])
@@ -163,12 +163,22 @@ class WorkerProcesses:
         self._processes.clear()
         self._lives.clear()
 
-    def _start(self, worker: int, standing: Any = None) -> None:
+    def _start(self, worker: int, standing: tuple[int, list[int], int] | None = None, times: int = 0) -> None:
         leash = self._leashes[worker] = Leash()
         control, arena = self._blocks
         inbox, outbox = self._mail[worker]
         seat = Seat(
-            worker, self._schedule, self._topology, control, arena, inbox, outbox, leash, self._may_spin, standing
+            worker,
+            self._schedule,
+            self._topology,
+            control,
+            arena,
+            inbox,
+            outbox,
+            leash,
+            self._may_spin,
+            standing,
+            times,
         )
         process = self._context.Process(  # type: ignore[attr-defined]
             target=serve, args=(seat,), name=f"reactvec-{worker}", daemon=self._daemon
