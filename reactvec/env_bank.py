@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import cloudpickle
@@ -91,13 +92,10 @@ class EnvBank(Reactor):
         """Build the environments of these rows, in the worker that will step them."""
         running.fill(-1)
         for k, i in enumerate(rows):
-            try:
+            with naming(i):
                 if self.envs[i] is None:
                     self.envs[i] = self._make(i)
                 space[k] = self._check_spaces(self.env(i))
-            except Exception as error:
-                name_environment(error, i)
-                raise
 
     def _make(self, i: int) -> gym.Env[Any, Any]:
         """A new environment for row i."""
@@ -285,6 +283,16 @@ def _raise_first(errors: Sequence[BaseException]) -> None:
 def name_environment(error: BaseException, index: int) -> None:
     """Note on an exception which sub-environment it comes from."""
     _note(error, f"raised by sub-environment {index}")
+
+
+@contextlib.contextmanager
+def naming(index: int) -> Iterator[None]:
+    """Note on an exception which sub-environment it comes from."""
+    try:
+        yield
+    except Exception as error:
+        name_environment(error, index)
+        raise
 
 
 def _note(error: BaseException, text: str) -> None:

@@ -17,7 +17,7 @@ from reactvec._sched import DONE, FAILED, PENDING, Engine, shared_bytes
 from reactvec.arena import Arena
 from reactvec.binding import load, view
 from reactvec.placement import usable_cores
-from reactvec.processes import Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, rows_of
+from reactvec.processes import GRACE_S, Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, rows_of
 from reactvec.schedule import Op, Schedule, ScheduledReaction
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
@@ -294,7 +294,7 @@ class Execution:
 
     def _close_after(self, error: BaseException) -> None:
         try:
-            self.close()
+            self.close(None if isinstance(error, Exception) else GRACE_S)  # who interrupts a hang does not wait for it
         except Exception as later:
             _note(error, f"and shutting down after it failed: {later!r}")
 

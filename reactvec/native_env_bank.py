@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
-from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment
+from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment, naming
 from reactvec.env_traits import EnvTraits, probe
 from reactvec.envs import Bank, specialise
 from reactvec.topology import Reaction, reaction
@@ -110,10 +110,13 @@ def make_env_bank(
     if not env_fns:
         raise ValueError("env_fns is empty: give at least one function that makes an environment")
     if isolated:
-        bank = EnvBank(env_fns, probe(env_fns[0], context), [], autoreset_mode, observation_mode)
+        with naming(0):
+            traits = probe(env_fns[0], context)
+        bank = EnvBank(env_fns, traits, [], autoreset_mode, observation_mode)
         bank.how = "Python: isolated"
         return bank
-    built = [env_fns[0]()]
+    with naming(0):
+        built = [env_fns[0]()]
     try:
         kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
         if kernel is not None:
@@ -142,5 +145,7 @@ def _find_kernel(
     if kernel is None:
         return None, reason
     del kernel  # of the first environment alone, and a reference to it
-    built.extend(env_fn() for env_fn in env_fns[1:])
+    for i, env_fn in enumerate(env_fns[1:], 1):
+        with naming(i):
+            built.append(env_fn())
     return specialise(built, same_step)

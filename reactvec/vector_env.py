@@ -33,7 +33,7 @@ from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
 from reactvec.port_types import assign, copied, unpack
-from reactvec.processes import ProcessOptions, WorkerDiedError
+from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError, Recovery, naming_environments
 from reactvec.schedule import Schedule
 from reactvec.sharing import Sharing
@@ -243,11 +243,14 @@ class ReactorVectorEnv(Calls):
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
         """Close the sub-environments, each in the worker that built it, and end the workers.
 
-        Worker processes that take longer than `timeout` seconds are killed, with `terminate` all of them at once.
+        Worker processes that take longer than `timeout` seconds are killed, with `terminate` all of them at once. What
+        a signal cut short gets 5 seconds where no timeout says otherwise.
         """
         if not hasattr(self, "_asked"):
             return
         self.closed, pending = True, self._pending
+        if timeout is None and pending is Pending.NOTHING and self._execution.begun:
+            timeout = GRACE_S  # a signal cut something short, which may be a hang
         try:
             if pending is not Pending.NOTHING:
                 gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")

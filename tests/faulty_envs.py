@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import random
 import signal
 import time
 from typing import Any
@@ -90,3 +91,10 @@ class FaultyEnv(gym.Env[Any, Any]):
         """Misbehave in a call."""
         misbehave(fault, "call")
         return fault
+
+    def draw(self, seed: int | None = None) -> tuple[float, float]:
+        """From the global generators, seeded before if asked to."""
+        if seed is not None:
+            np.random.seed(seed)
+            random.seed(seed)
+        return float(np.random.random()), random.random()
