@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import forkserver, util
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -206,6 +206,8 @@ def start_quietly(process: BaseProcess, method: str) -> None:
     """Start a process in which Ctrl-C makes no noise before it can ignore it, see `settle`."""
     if method == "forkserver":
         forkserver.ensure_running()  # which must not inherit what is held
+    elif method == "spawn":
+        resource_tracker.ensure_running()  # which, where it starts, lets Ctrl-C through again
     with held_signals({signal.SIGINT}):
         process.start()
 
