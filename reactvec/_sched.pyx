@@ -58,6 +58,10 @@ cdef class Engine:
     cdef int64_t took_ns     # by the caller's watch, since `times_ns`
     cdef int64_t worked_ns   # by all workers together
     cdef list kept
+    cdef int plain           # the command that is served without Python, or -1
+    cdef list objects
+    cdef int64_t slots
+    cdef readonly bint executed
     cdef unsigned char[::1] memory
 
     def __cinit__(self, int workers, int commands, bint may_spin, memory=None, int member=0):
@@ -65,7 +69,7 @@ cdef class Engine:
         cdef Worker *worker
         cdef char *block
         self.workers, self.commands, self.chunk, self.kept = workers, commands, FIRST_CHUNK, []
-        self.tag = -1
+        self.tag = self.plain = -1
         if memory is not None:
             self.memory = memory
             block = <char *> &self.memory[0]
@@ -303,17 +307,45 @@ cdef class Engine:
         attach(self.team[worker])
 
     def await_command(self, int worker) -> int:
-        """Wait for the next command and say its number, or -1 after an abort; `tag` is then its first tag."""
-        cdef Worker *me = self.team[worker]
-        cdef int outcome
-        me.attached = True
-        self.issued += 1
-        outcome = wait_for(me, &self.control.issued, self.issued)
-        attach(me)
-        self.tag = self.control.tag
-        return self.control.command if outcome == RV_REACHED else -1
+        """Wait for the next command and say its number, or -1 after an abort; `tag` is then its first tag.
 
-    def execute(self, int worker) -> bool:
+        A command that is `plain`, see there, is served at once: its number is said only where its reactions left
+        something to send, and `executed` is then True.
+        """
+        cdef Worker *me = self.team[worker]
+        me.attached = True
+        while True:
+            self.issued += 1
+            if wait_for(me, &self.control.issued, self.issued) == RV_ABORTED:
+                attach(me)
+                return -1
+            attach(me)
+            self.tag, self.executed = self.control.tag, False
+            if self.control.command != self.plain or self.reports[worker].inbox:
+                return self.control.command
+            if not self.execute(worker):
+                return -1
+            self.executed = True
+            if me.failed or self.left_objects():
+                return self.control.command
+            self.complete(worker, 0)
+
+    def serve_plainly(self, int command, pieces):
+        """Let `await_command` serve this command without Python, where it brings nothing and leaves nothing but None in
+        `pieces`: per slot the addresses and lengths of arrays of objects, which must outlive the engine."""
+        self.plain, self.objects, self.slots = command, pieces, len(pieces)
+
+    cdef bint left_objects(self) except? True:
+        """Whether the last tag of a plain command left an object that is not None."""
+        cdef int64_t row
+        cdef uintptr_t address
+        for address, length in self.objects[(self.control.tag + self.control.cycles - 1) % self.slots]:
+            for row in range(length):
+                if (<PyObject **> address)[row] != <PyObject *> None:
+                    return True
+        return False
+
+    cpdef bint execute(self, int worker) except? False:
         """Run this worker's part of the command that was awaited; False after an abort."""
         cdef Worker *me = self.team[worker]
         cdef int64_t begun_ns = rv_now_ns()
@@ -332,10 +364,11 @@ cdef class Engine:
         attach(me)
         return self.take_failures()
 
-    def complete(self, int worker, int64_t outbox):
+    cpdef int complete(self, int worker, int64_t outbox) except -1:
         """Tell the caller that this part is done and how many bytes wait for it."""
         self.reports[worker].outbox = outbox
         end_command(self.team[worker], self.control.command, self.control.cycles)
+        return 0
 
     def take_over(self, int worker, uint32_t issued, bases, int64_t tag):
         """Go on where a process that died has left off, see `standing`; nothing is awaited from before."""

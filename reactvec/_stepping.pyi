@@ -6,8 +6,8 @@ import numpy.typing as npt
 def step_rows(
     bank: Any,
     first: int,
-    envs: list[Any],
     actions: list[Any],
+    envs: list[Any],
     ended: list[bool],
     dtype: np.dtype[Any] | None,
     obs: npt.NDArray[Any],

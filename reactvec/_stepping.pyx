@@ -12,13 +12,14 @@ cdef object NUMPY_BOOL = np.bool_
 
 
 def step_rows(
-    bank, int64_t first, list envs, list actions, list ended, dtype,
+    bank, int64_t first, list actions, list envs, list ended, dtype,
     cnp.ndarray obs, cnp.ndarray reward, cnp.ndarray terminated, cnp.ndarray truncated,
     final_obs, infos, cnp.ndarray running,
 ):
     """Step the environments of rows `first` on, or begin their next episodes, and write what comes of it.
 
-    `dtype` is that of plain observations, None where they are not arrays; all arrays are C-contiguous, of these rows.
+    `envs` and `ended` are of all rows of the bank, `actions` and the arrays (C-contiguous) of those to step. `dtype` is
+    that of plain observations, None where they are not arrays.
     `running[0]` is the row that is being stepped, for whoever finds this process dead or late, and -1 at the end.
     """
     cdef double *rewards = <double *> cnp.PyArray_DATA(reward)
@@ -26,17 +27,18 @@ def step_rows(
     cdef uint8_t *cuts = <uint8_t *> cnp.PyArray_DATA(truncated)
     cdef char *target = <char *> cnp.PyArray_DATA(obs)
     cdef int64_t *now = <int64_t *> cnp.PyArray_DATA(running)
-    cdef Py_ssize_t number = len(envs)
+    cdef Py_ssize_t number = len(actions)
     cdef int64_t size = cnp.PyArray_NBYTES(obs) // number
     cdef int dimensions = cnp.PyArray_NDIM(obs) - 1
     cdef Py_ssize_t k
     write = bank.write
+    infos.fill(None)
     for k in range(number):
         now[0] = first + k
-        if ended[k]:
+        if ended[first + k]:
             observation, value, terminal, cut, info = bank.begin_episode(first + k)
         else:
-            observation, value, terminal, cut, info = envs[k].step(actions[k])
+            observation, value, terminal, cut, info = envs[first + k].step(actions[k])
             if terminal or cut:
                 observation, info = bank.end_episode(first + k, k, observation, info, final_obs, infos)
         if info:

@@ -22,7 +22,7 @@ class Actions:
 
     def __init__(self, space: gym.Space[Any], single: gym.Space[Any], port: Array, requests: Array) -> None:
         self._space, self._single, self._port, self._requests = space, single, port, requests
-        self._typed = isinstance(single, ARRAYS)
+        self._typed, self._dtype, self._shape = isinstance(single, ARRAYS), port.dtype, port.shape
 
     def write(self, actions: Any, native: bool) -> bool:
         """Copy a batch of actions; True where it went to the typed port, as those of `native` environments all do.
@@ -30,8 +30,13 @@ class Actions:
         Raises:
             ValueError, TypeError: a wrong number or kind of actions.
         """
-        port, typed = self._port, self._typed and type(actions) is np.ndarray
-        if typed and actions.dtype == port.dtype and actions.shape == port.shape:
+        port = self._port
+        if (
+            self._typed
+            and type(actions) is np.ndarray
+            and actions.dtype == self._dtype
+            and actions.shape == self._shape
+        ):
             port[...] = actions
         elif native:
             port[...] = self._cast(actions)

@@ -17,7 +17,7 @@ from gymnasium.vector import VectorEnv
 from reactvec.arguments import check_call, row_indices, value_rows
 from reactvec.execution import Execution
 from reactvec.processes import WorkerDiedError
-from reactvec.recovery import EnvironmentsLostError
+from reactvec.recovery import EnvironmentsLostError, Recovery
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Indices: TypeAlias = "int | Iterable[int] | None"
@@ -50,6 +50,7 @@ class Calls(VectorEnv[Any, Any, Array]):
     _is_native: bool
     isolated: bool
     _lost: EnvironmentsLostError | None
+    _recovery: Recovery
     _visited: bool  # the kernel has to catch up with its environments
 
     def call(self, name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> tuple[Any, ...]:
@@ -151,9 +152,11 @@ class Calls(VectorEnv[Any, Any, Array]):
             self._replace_workers(death, what)
             return
         if not done:
+            busy = ", ".join(map(str, self._recovery.in_step())) if what == "step" else ""
+            late = f" Environment {busy} is at work." if busy else ""
             raise multiprocessing.TimeoutError(
-                f"The call to `{what}_wait` has timed out after {timeout} second(s). It stays pending: wait again, or "
-                "close(terminate=True)."
+                f"The call to `{what}_wait` has timed out after {timeout} second(s).{late} It stays pending: wait "
+                "again, or close(terminate=True)."
             )
 
     def _replace_workers(self, death: WorkerDiedError, what: str) -> None:

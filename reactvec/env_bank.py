@@ -158,19 +158,17 @@ class EnvBank(Reactor):
     def _actions(self, action: Array) -> list[Any]:
         """The action of each row, to be kept by its environment: what Gymnasium's `iterate` makes of the batch."""
         if isinstance(self.single_action_space, ARRAYS):
-            return list(action.copy())
+            return list(action if action.ndim == 1 else action.copy())  # scalars are copies already
         if action.dtype == object:
             return list(action.tolist())
         return [unpack_row(self.single_action_space, row) for row in action]
 
     def _step(self, rows: range, actions: list[Any], *results: Array) -> None:
         """Step the rows, or reset those that ended, as the autoreset mode says."""
-        *_, infos, running = results
-        infos.fill(None)
-        envs, ended = self.envs[rows.start : rows.stop], self._ended[rows.start : rows.stop]
         try:
-            step_rows(self, rows.start, envs, actions, ended, self._plain_dtype, *results)
+            step_rows(self, rows.start, actions, self.envs, self._ended, self._plain_dtype, *results)
         except Exception as error:
+            running = results[-1]
             name_environment(error, int(running[0]))
             running[0] = -1
             raise

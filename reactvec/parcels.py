@@ -67,6 +67,16 @@ class Parcels:
             return list(pieces)
         return [piece for piece in pieces if any(value is not None for value in piece[2])]
 
+    def left_by(self, command: int, worker: int) -> list[list[tuple[int, int]]]:
+        """Where the worker's objects lie: per slot the address and length of each array that the command writes."""
+        pieces = self._outbound[self._commands[command]][worker]
+        cycle = max((slab.slots for slab in self._schedule.slabs), default=1)
+        arrays = [
+            [self._arena.values[index][slot % len(self._arena.values[index])][lo:hi] for index, lo, hi in pieces]
+            for slot in range(cycle)
+        ]
+        return [[(array.ctypes.data, array.size) for array in slot] for slot in arrays]
+
     def brings(self, command: int) -> bool:
         """Whether a command brings anything to a worker."""
         return any(self._inbound[self._commands[command]][1:])

@@ -84,6 +84,8 @@ class ProcessWorker:
         self._parcels = Parcels(schedule, self._arena)
         self._engine = Engine(schedule.workers, len(self._names), seat.may_spin, seat.control.memory, seat.worker)
         load(self._engine, topology, schedule, self._arena, [seat.worker])
+        step = self._names.index(STEP)
+        self._engine.serve_plainly(step, self._parcels.left_by(step, seat.worker))
 
     def serve(self) -> None:
         """Serve commands until an abort."""
@@ -92,9 +94,9 @@ class ProcessWorker:
             engine.take_over(worker, *self._seat.standing)
             engine.come_up(worker, self._seat.times, self._start_anew())
         while (command := engine.await_command(worker)) >= 0:
-            failures = self._receive(command)
+            failures = [] if engine.executed else self._receive(command)
             if not failures:
-                if not engine.execute(worker):
+                if not engine.executed and not engine.execute(worker):
                     return
                 failures = self._failures()
             engine.complete(worker, self._answer(command, failures))

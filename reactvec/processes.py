@@ -67,6 +67,7 @@ class WorkerProcesses:
         self._daemon, self._may_spin = options.daemon, may_spin
         self._topology, self._schedule, self._blocks, self._engine = ByValue(topology), schedule, blocks, engine
         self._names = list(schedule.programs)
+        self._step = self._names.index(STEP)
         self._parcels = Parcels(schedule, arena)
         self._slots = max((slab.slots for slab in schedule.slabs), default=1)
         self._filled: set[tuple[int, int]] = set()  # (worker, slot) where objects may lie
@@ -97,12 +98,13 @@ class WorkerProcesses:
     def collect(self, among: Iterable[int] | None = None) -> list[Failure]:
         """Take what the workers, or those `among` them, sent at the end of a command: objects go into the slabs,
         failures are returned."""
-        sizes = self._engine.outboxes()
-        command, tag = self._engine.command, self._engine.last_tag
-        step, slot = self._names[command] == STEP, tag % self._slots
         failures: list[Failure] = []
+        sizes, command = self._engine.outboxes(), self._engine.command
+        step = command == self._step
         if sizes is None and step and not self._filled:
             return failures
+        tag = self._engine.last_tag
+        slot = tag % self._slots
         for worker in self._mail if among is None else among:
             outbox = self._mail[worker][1]
             if step and (worker, slot) in self._filled:

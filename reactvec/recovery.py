@@ -62,10 +62,15 @@ class Recovery:
             self._seeds[i] = seed
 
     def lost(self, death: WorkerDiedError, remedy: str) -> EnvironmentsLostError:
-        """The error that names the environments, and the one that was being stepped."""
+        """The error that names the environments."""
         rows = {worker: self._execution.rows_of(worker) for worker in death.workers}
+        return EnvironmentsLostError(death, rows, remedy, self.in_step())
+
+    def in_step(self) -> list[int]:
+        """The environments that workers are stepping in the tag that is not committed, or were when they died."""
         running = self._execution.slots(self._bank.running)[self._execution.tag & 1]
-        return EnvironmentsLostError(death, rows, remedy, [int(running[its.start]) for its in rows.values()])
+        rows = map(self._execution.rows_of, range(1, self._execution.schedule.workers))
+        return [int(running[own.start]) for own in rows if own and running[own.start] >= 0]
 
     def after_step(self, death: WorkerDiedError) -> None:
         """Complete a step in which workers died: the rows of the others are what they computed; those that came back
