@@ -68,7 +68,8 @@ def test_cycles_leave_nothing_behind() -> None:
     assert open_files() == files
     assert threading.active_count() == threads
     assert multiprocessing.active_children() == []
-    assert own_kib() - memory < 2000 + CYCLES  # allocators round up; a lost arena or mailbox is 64 KiB and more a cycle
+    # Allocators round up, huge pages even more; a lost arena or mailbox is 64 KiB and more in each cycle.
+    assert own_kib() - memory < 2000 + 16 * CYCLES
 
 
 @anywhere

@@ -136,6 +136,19 @@ def test_a_death_in_a_masked_reset_resets_what_was_lost_and_says_so(make: Make, 
     assert result[1].tolist() == [3, 4, 3, 3]
 
 
+@in_processes
+def test_a_death_in_the_middle_of_a_masked_reset(make: Make, place: dict[str, Any]) -> None:
+    vector = make(on_worker_failure="restart", **place)
+    before, _ = vector.reset(seed=3)
+    vector.set_attr("faults", {"reset": "exit"}, indices=3)
+    obs, infos = vector.reset(seed=20, options={"reset_mask": np.array([False, False, False, True])})
+    expected = [before[0], before[1], first_observation(5, 1), FaultyEnv().reset(seed=23)[0]]
+    assert obs.tobytes() == np.array(expected).tobytes()
+    assert infos["worker_restarted"].tolist() == [False, False, True, True]
+    assert vector.get_attr("faults") == ({},) * 4
+    assert vector.step(orders())[1].tolist() == [1] * 4
+
+
 def first_observation(seed: int, restarts: int) -> Any:
     return FaultyEnv().reset(seed=int(np.random.SeedSequence([seed, restarts]).generate_state(1)[0]))[0]
 
