@@ -1,4 +1,4 @@
-# make demo | test | test-gymnasium | lint | bench | sanitize | check-protocol | clean
+# make demo | test | test-gymnasium | lint | bench | stress | sanitize | check-protocol | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
@@ -18,7 +18,7 @@ BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test test-gymnasium lint bench sanitize check-protocol build clean
+.PHONY: demo test test-gymnasium lint bench stress sanitize check-protocol build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
@@ -41,6 +41,10 @@ lint: build
 
 bench: build $(BENCH_DEPS)
 	$(BIN)/python benchmarks/run.py
+
+# What the tests do 60 times, a thousand times: vector environments come, go, crash, and leave nothing behind.
+stress: build
+	REACTVEC_CYCLES=1000 $(BIN)/python -m pytest tests/vector_env/test_lifetimes.py -k cycles
 
 sanitize:
 	tests/native/run_tsan.sh

@@ -195,4 +195,4 @@ class Calls(VectorEnv[Any, Any, Array]):
         if self.closed:
             raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
         if self._lost is not None:
-            raise self._lost
+            raise self._lost.with_traceback(None)  # which would grow

@@ -12,8 +12,9 @@ from typing import Any
 import cloudpickle
 import gymnasium as gym
 
-from reactvec.process_worker import ByValue
-from reactvec.processes import AT_START, end_in_words
+from reactvec.leash import Leash
+from reactvec.process_worker import ByValue, settle
+from reactvec.processes import AT_START, ProcessOptions, end_in_words, start_quietly
 from reactvec.remote_error import pack_error, unpack_error
 
 
@@ -32,34 +33,43 @@ class EnvTraits:
         return cls(env.observation_space, env.action_space, dict(env.metadata), env.render_mode)
 
 
-def probe(env_fn: Callable[[], gym.Env[Any, Any]], context: str | None) -> EnvTraits:
+def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> EnvTraits:
     """The traits of an environment that is built, asked and closed in a process of its own.
 
     Raises:
         Exception: what building it raised.
         RuntimeError: the process died.
     """
-    method = multiprocessing.get_context(context)
+    method = multiprocessing.get_context(options.context)
+    leash = Leash()
     ours, theirs = method.Pipe(duplex=False)
-    process = method.Process(target=_answer, args=(ByValue(env_fn), theirs), daemon=True)  # type: ignore[attr-defined]
-    process.start()
-    theirs.close()
+    process = method.Process(  # type: ignore[attr-defined]
+        target=_answer, args=(ByValue(env_fn), theirs, leash), daemon=options.daemon
+    )
     try:
+        start_quietly(process, method.get_start_method())
+        theirs.close()
+        leash.handed_over()
         kind, data = ours.recv()
+        process.join()
     except EOFError:
         raise RuntimeError(
             f"environment 0: the process that builds it first, to learn its spaces, {end_in_words(process)}. {AT_START}"
         ) from None
     finally:
+        theirs.close()
         ours.close()
-        process.join()
+        leash.close()  # ends it, where it was interrupted
+        if process.pid is not None:
+            process.join()
     if kind == "error":
         raise unpack_error(data)
     traits: EnvTraits = pickle.loads(data)
     return traits
 
 
-def _answer(env_fn: ByValue, pipe: Connection) -> None:
+def _answer(env_fn: ByValue, pipe: Connection, leash: Leash) -> None:
+    settle(leash)
     try:
         env = env_fn.value()
         pipe.send(("traits", cloudpickle.dumps(EnvTraits.of(env))))

@@ -187,9 +187,11 @@ class Execution:
             self._shut_down(timeout, terminate or self.begun)
 
     def _shut_down(self, timeout: float | None, terminate: bool) -> None:
-        done = False
+        done, failures = False, []
         try:
-            if not terminate and not self._engine.aborted:
+            if terminate and not self._engine.aborted:  # the caller's own part alone
+                failures = self._engine.run_alone(0, self._commands[SHUTDOWN])
+            elif not self._engine.aborted:
                 self._engine.begin(self._commands[SHUTDOWN], 1, self._preparation(SHUTDOWN))
                 done = self.finish(timeout)
         except WorkerDiedError:
@@ -198,6 +200,8 @@ class Execution:
             if self._crew is not None and self.begun and not done:
                 self._crew.stop(terminate=True)
             self._finalizer()
+        if failures:
+            self._raise(failures)
 
     def abandon(self) -> None:
         """End the workers without the shutdown reactions; their reactors live on elsewhere."""

@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment, naming
 from reactvec.env_traits import EnvTraits, probe
 from reactvec.envs import Bank, specialise
+from reactvec.processes import ProcessOptions
 from reactvec.topology import Reaction, reaction
 
 
@@ -95,23 +96,22 @@ def make_env_bank(
     autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
     native: bool | str = "auto",
     observation_mode: ObservationMode = "same",
-    isolated: bool = False,
-    context: str | None = None,
+    isolated: ProcessOptions | None = None,
 ) -> EnvBank:
     """A bank over these environments: native where all of them have a kernel (and `native` is not False).
 
     Builds the first environment here, to learn the spaces, and the others too where a kernel may step them; otherwise
     each is built by its worker. `observation_mode` is that of Gymnasium's vector environments. With `isolated` no
-    environment is built here; a process that starts as `context` says builds one to learn the spaces.
+    environment is built here; a process that starts as it says builds one to learn the spaces.
 
     Raises:
         ValueError: no environments, or `native=True` and one of them has no kernel; the message says why.
     """
     if not env_fns:
         raise ValueError("env_fns is empty: give at least one function that makes an environment")
-    if isolated:
+    if isolated is not None:
         with naming(0):
-            traits = probe(env_fns[0], context)
+            traits = probe(env_fns[0], isolated)
         bank = EnvBank(env_fns, traits, [], autoreset_mode, observation_mode)
         bank.how = "Python: isolated"
         return bank

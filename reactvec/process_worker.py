@@ -60,11 +60,16 @@ class Seat:
 
 def serve(seat: Seat) -> None:
     """Take a seat and serve commands until the caller aborts; the body of a worker process."""
-    seat.leash.bind()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    settle(seat.leash)
     with contextlib.suppress(BrokenPipeError):
         ProcessWorker(seat).serve()
+
+
+def settle(leash: Leash) -> None:
+    """What every process does first: it ends when its parent does, and leaves Ctrl-C to it."""
+    leash.bind()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 class ProcessWorker:

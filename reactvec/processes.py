@@ -10,7 +10,7 @@ import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import forkserver, util
+from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -186,10 +186,7 @@ class WorkerProcesses:
             target=serve, args=(seat,), name=f"reactvec-{worker}", daemon=self._daemon
         )
         try:
-            if self._context.get_start_method() == "forkserver":
-                forkserver.ensure_running()  # which must not inherit what is held
-            with held_signals({signal.SIGINT}):  # Ctrl-C makes no noise before the process can ignore it
-                process.start()
+            start_quietly(process, self._context.get_start_method())
         except BaseException:
             self._leashes.pop(worker).close()
             raise
@@ -205,6 +202,16 @@ class WorkerProcesses:
         process.close()
         self._leashes.pop(worker).close()
         os.close(self._lives.pop(worker))
+
+
+def start_quietly(process: BaseProcess, method: str) -> None:
+    """Start a process in which Ctrl-C makes no noise before it can ignore it, see `settle`."""
+    if method == "forkserver":
+        forkserver.ensure_running()  # which must not inherit what is held
+    elif method == "spawn":
+        resource_tracker.ensure_running()  # which, where it starts, lets Ctrl-C through again
+    with held_signals({signal.SIGINT}):
+        process.start()
 
 
 def end_in_words(process: BaseProcess) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ class Recovery:
     def after_step(self, death: WorkerDiedError) -> None:
         """Complete a step in which workers died: the rows of the others are what they computed; those that came back
         have their last observation, reward 0, truncated=True, and an info."""
-        rows = self._replace(death)
+        rows = self._replace(death.workers)
         _, reward, terminated, truncated, _, infos = self._last()
         for i in rows:
             reward[i], terminated[i], truncated[i] = 0.0, False, True
@@ -87,22 +87,23 @@ class Recovery:
     def after_reset(self, death: WorkerDiedError) -> None:
         """Complete a reset in which workers died: all their environments are reset, those outside of the mask too."""
         asked = self._requests.tolist()
-        again = {i: asked[i] or (None, None) for i in self._replace(death)}
+        again = {i: asked[i] or (None, None) for i in self._replace(death.workers)}
         self._reset_again(again, lambda i: ({RESTARTED: True},))
 
-    def _replace(self, death: WorkerDiedError) -> list[int]:
-        self._count(death)
-        rows = [i for worker in death.workers for i in self._execution.rows_of(worker)]
+    def _replace(self, workers: Iterable[int]) -> list[int]:
+        """Put others in the place of dead workers, and count the tag; their rows."""
+        self._count(workers)
+        rows = [i for worker in workers for i in self._execution.rows_of(worker)]
         for i in rows:
             self._restarts[i] += 1
             self._bank.expect(i, _next_seed(self._seeds[i], self._restarts[i]))
-        for worker in death.workers:
+        for worker in workers:
             self._execution.replace(worker)
         self._execution.commit()
         return rows
 
-    def _count(self, death: WorkerDiedError) -> None:
-        for worker in death.workers:
+    def _count(self, workers: Iterable[int]) -> None:
+        for worker in workers:
             last, times = self._deaths.get(worker, (self._execution.tag, 0))
             times = times + 1 if last == self._execution.tag - 1 else 1
             self._deaths[worker] = self._execution.tag, times
@@ -114,15 +115,19 @@ class Recovery:
         kept = self._last()[-1].copy()
         for i in range(self._bank.rows):
             self._requests[i] = requests.get(i)
-        while True:
+        lost = True
+        while lost:
+            lost = False
             try:
                 self._execution.command("reset")
-                break
-            except WorkerDiedError as death:
-                self._replace(death)
+            except WorkerDiedError as death:  # who is not asked, and died now, comes back with the next command
+                lost = bool(self._replace([worker for worker in death.workers if self._has(worker, requests)]))
         infos = self._last()[-1]
         for i in range(self._bank.rows):
             infos[i] = (*before(i), *(infos[i] or ())) if i in requests else kept[i]
+
+    def _has(self, worker: int, requests: dict[int, Any]) -> bool:
+        return any(i in requests for i in self._execution.rows_of(worker))
 
     def _observation(self, i: int) -> Any:
         """The last observation of environment i, as it gave it."""

@@ -107,7 +107,9 @@ class ReactorVectorEnv(Calls):
         resolve_placement(*asked, native=False, isolated=isolated)  # refuse before anything is built
         if isolated or placement == "processes":
             native = check_not_native(native)
-        self._bank = make_env_bank(env_fns, self.autoreset_mode, native, observation_mode, isolated, context)
+        self._processes = ProcessOptions(context, daemon)
+        probing = self._processes if isolated else None
+        self._bank = make_env_bank(env_fns, self.autoreset_mode, native, observation_mode, probing)
         self._is_native = isinstance(self._bank, NativeEnvBank)
         try:
             self._describe()
@@ -149,7 +151,7 @@ class ReactorVectorEnv(Calls):
         """Compile and start the bank."""
         bank, place = self._bank, self._place_of_workers
         self.schedule: Schedule = compile(self._topology, place.scheduled, place.isolated)
-        processes = ProcessOptions(self.context, self.daemon) if place.name == "processes" else None
+        processes = self._processes if place.name == "processes" else None
         with clear_mpi_env_vars(), naming_environments(self.schedule):
             self._execution = Execution(self._topology, self.schedule, processes)
         self._requests = self._execution.input(bank.request)

@@ -114,12 +114,14 @@ def test_those_that_were_built_are_closed_when_another_fails(make: Make, place: 
     assert closed == (4 if "isolated" in place else 3)  # with the one that was built to learn the spaces
 
 
-@in_processes
-def test_a_hang_while_building_can_be_left(make: Make, place: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("place", "index"), [(PROCESSES, 3), (ISOLATED, 3), (ISOLATED, 0)], ids=str)
+def test_a_hang_while_building_can_be_left(
+    make: Make, place: dict[str, Any], index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("reactvec.execution.GRACE_S", 0.2)
-    threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+    threading.Timer(0.3, signal.pthread_kill, (threading.get_ident(), signal.SIGINT)).start()
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        make(with_one(3, partial(FaultyEnv, init="hang")), **place)
+        make(with_one(index, partial(FaultyEnv, init="hang")), **place)
     assert time.monotonic() - begun < 3
     assert multiprocessing.active_children() == []

@@ -136,6 +136,19 @@ def test_a_death_in_a_masked_reset_resets_what_was_lost_and_says_so(make: Make, 
     assert result[1].tolist() == [3, 4, 3, 3]
 
 
+@in_processes
+def test_a_death_in_the_middle_of_a_masked_reset(make: Make, place: dict[str, Any]) -> None:
+    vector = make(on_worker_failure="restart", **place)
+    before, _ = vector.reset(seed=3)
+    vector.set_attr("faults", {"reset": "exit"}, indices=3)
+    obs, infos = vector.reset(seed=20, options={"reset_mask": np.array([False, False, False, True])})
+    expected = [before[0], before[1], first_observation(5, 1), FaultyEnv().reset(seed=23)[0]]
+    assert obs.tobytes() == np.array(expected).tobytes()
+    assert infos["worker_restarted"].tolist() == [False, False, True, True]
+    assert vector.get_attr("faults") == ({},) * 4
+    assert vector.step(orders())[1].tolist() == [1] * 4
+
+
 def first_observation(seed: int, restarts: int) -> Any:
     return FaultyEnv().reset(seed=int(np.random.SeedSequence([seed, restarts]).generate_state(1)[0]))[0]
 
@@ -225,3 +238,42 @@ def test_all_may_die_at_once(make: Make) -> None:
     assert truncated.all()
     assert vector.step(orders())[0].tobytes() == np.array([first_observation(i, 1) for i in range(4)]).tobytes()
     assert vector.step(orders())[1].tolist() == [1] * 4
+
+
+@every_mode
+@pytest.mark.parametrize("method", ["step", "reset"])
+def test_who_dies_while_others_are_brought_back_comes_back_with_the_next_step(
+    make: Make, mode: str, method: str
+) -> None:
+    vector = make(on_worker_failure="restart", autoreset_mode=mode, isolated=True, num_workers=4, context="fork")
+    vector.reset(seed=0)
+    vector.step(orders())
+    victim, replace = vector.call("process")[2], vector._execution.replace
+
+    def replace_and_kill(worker: int) -> None:
+        replace(worker)
+        os.kill(victim, signal.SIGKILL)
+
+    vector._execution.replace = replace_and_kill  # type: ignore[method-assign]
+    if method == "step":
+        obs, _, _, truncated, infos = vector.step(orders(e3="exit"))
+        assert truncated.tolist() == [False, False, False, True]
+    else:
+        vector.set_attr("faults", {"reset": "exit"}, indices=3)
+        obs, infos = vector.reset(options={"reset_mask": np.array([False, True, False, True])})
+    assert infos["_worker_restarted"].tolist() == [False, False, False, True]
+    vector._execution.replace = replace  # type: ignore[method-assign]
+    if mode == "Disabled" and method == "step":
+        vector.reset(options={"reset_mask": np.array([False, False, False, True])})
+        return  # which has brought both back
+    again, rewards, _, truncated, infos = vector.step(orders())
+    assert truncated.tolist() == [False, False, True, False]
+    assert infos["_worker_restarted"].tolist() == [False, False, True, False]
+    last = infos["final_obs"][2] if mode == "SameStep" else again[2]
+    assert last.tobytes() == obs[2].tobytes()
+    assert rewards.tolist() == [
+        3 if method == "step" else 2,
+        3 if method == "step" else 1,
+        0,
+        mode != "NextStep" or method == "reset",
+    ]

@@ -53,6 +53,16 @@ def test_a_worker_killed_at_rest_is_named(make: Make, place: dict[str, Any], met
         vector.reset()
 
 
+def test_a_loss_that_is_raised_again_and_again_does_not_grow(make: Make) -> None:
+    vector = make(**ISOLATED)
+    lengths = []
+    for _ in range(4):
+        with pytest.raises(EnvironmentsLostError) as raised:
+            what("call", vector, "exit")
+        lengths.append(len(raised.traceback))
+    assert lengths[1:] == [lengths[1]] * 3
+
+
 @in_processes
 def test_closing_after_a_kill_at_rest_is_quiet(make: Make, place: dict[str, Any]) -> None:
     vector = make(**place)
