@@ -114,6 +114,7 @@ def test_those_that_were_built_are_closed_when_another_fails(make: Make, place: 
     assert closed == (4 if "isolated" in place else 3)  # with the one that was built to learn the spaces
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")  # by the timer
 @pytest.mark.parametrize(("place", "index"), [(PROCESSES, 3), (ISOLATED, 3), (ISOLATED, 0)], ids=str)
 def test_a_hang_while_building_can_be_left(
     make: Make, place: dict[str, Any], index: int, monkeypatch: pytest.MonkeyPatch

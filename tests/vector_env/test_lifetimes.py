@@ -27,6 +27,9 @@ CYCLES = int(os.environ.get("REACTVEC_CYCLES", "60"))
 PLACES = [INLINE, TWO_THREADS, PROCESSES, ISOLATED]
 anywhere = pytest.mark.parametrize("place", PLACES, ids=["inline", "threads", "processes", "isolated"])
 
+# CPython 3.12 and later warn of forks in a process with threads, which is what these tests are about.
+forking_beside_threads = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
 
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
@@ -86,12 +89,14 @@ def test_garbage_collection_closes(place: dict[str, Any]) -> None:
     assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
 
 
+@forking_beside_threads
 @anywhere
 def test_a_thread_that_is_not_the_main_one_makes_and_uses_it(place: dict[str, Any]) -> None:
     results = in_a_thread(lambda: run(ReactorVectorEnv([FaultyEnv] * 4, **place)))
     assert results == run(ReactorVectorEnv([FaultyEnv] * 4, placement="inline"))
 
 
+@forking_beside_threads
 @anywhere
 def test_the_thread_that_made_it_may_end(make: Make, place: dict[str, Any]) -> None:
     vector = in_a_thread(lambda: make(**place))
