@@ -310,6 +310,8 @@ cdef inline int wait_at_end(Worker *worker, rv_clock *clock, uint32_t target) no
     cdef int outcome = RV_REACHED
     if worker.watch == NULL:
         return wait_for(worker, clock, target)
+    if worker.patience.may_spin and rv_glance(clock, target):  # nobody here wants what detaching would give free
+        return RV_REACHED
     detach(worker)
     while not rv_reached(clock, target):
         if worker.interrupt != NULL:

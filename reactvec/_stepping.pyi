@@ -1,20 +1,9 @@
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-def step_rows(
-    bank: Any,
-    first: int,
-    actions: list[Any],
-    envs: list[Any],
-    ended: list[bool],
-    dtype: np.dtype[Any] | None,
-    obs: npt.NDArray[Any],
-    reward: npt.NDArray[np.float64],
-    terminated: npt.NDArray[np.bool_],
-    truncated: npt.NDArray[np.bool_],
-    final_obs: npt.NDArray[Any],
-    infos: npt.NDArray[Any],
-    running: npt.NDArray[np.int64],
-) -> None: ...
+def step_rows(bank: Any, first: int, actions: list[Any], results: tuple[npt.NDArray[Any], ...]) -> None: ...
+def holds_nothing(rows: npt.NDArray[Any]) -> bool: ...
+def copies(
+    one: npt.NDArray[Any], two: npt.NDArray[Any], three: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]: ...

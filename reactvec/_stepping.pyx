@@ -1,6 +1,7 @@
 """The loop over the Python environments of a bank: what lies between two calls of `env.step`, compiled."""
 
 cimport numpy as cnp
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
@@ -11,36 +12,47 @@ cnp.import_array()
 cdef object NUMPY_BOOL = np.bool_
 
 
-def step_rows(
-    bank, int64_t first, list actions, list envs, list ended, dtype,
-    cnp.ndarray obs, cnp.ndarray reward, cnp.ndarray terminated, cnp.ndarray truncated,
-    final_obs, infos, cnp.ndarray running,
-):
-    """Step the environments of rows `first` on, or begin their next episodes, and write what comes of it.
+def step_rows(bank, int64_t first, list actions, tuple results):
+    """Step the environments of an env bank from row `first` on, or begin their next episodes, and write the results.
 
-    `envs` and `ended` are of all rows of the bank, `actions` and the arrays (C-contiguous) of those to step. `dtype` is
-    that of plain observations, None where they are not arrays.
-    `running[0]` is the row that is being stepped, for whoever finds this process dead or late, and -1 at the end.
+    `results` are the bank's ports `stepped`, of these rows, C-contiguous. `running[0]` is the row that is being
+    stepped, for whoever finds this process dead or late, and -1 at the end. An exception names its environment.
     """
+    cdef int64_t *running = <int64_t *> cnp.PyArray_DATA(<cnp.ndarray?> results[6])
+    try:
+        step_each(bank, first, actions, results, running)
+    except Exception as error:
+        bank.name_environment(error, running[0])
+        raise
+    finally:
+        running[0] = -1
+
+
+cdef int step_each(bank, int64_t first, list actions, tuple results, int64_t *running) except -1:
+    cdef cnp.ndarray obs = results[0]
+    cdef cnp.ndarray reward = results[1]
+    cdef cnp.ndarray terminated = results[2]
+    cdef cnp.ndarray truncated = results[3]
     cdef double *rewards = <double *> cnp.PyArray_DATA(reward)
     cdef uint8_t *terminals = <uint8_t *> cnp.PyArray_DATA(terminated)
     cdef uint8_t *cuts = <uint8_t *> cnp.PyArray_DATA(truncated)
     cdef char *target = <char *> cnp.PyArray_DATA(obs)
-    cdef int64_t *now = <int64_t *> cnp.PyArray_DATA(running)
     cdef Py_ssize_t number = len(actions)
     cdef int64_t size = cnp.PyArray_NBYTES(obs) // number
     cdef int dimensions = cnp.PyArray_NDIM(obs) - 1
+    cdef list envs = bank.envs
+    cdef list ended = bank.ended
     cdef Py_ssize_t k
-    write = bank.write
+    dtype, write, infos = bank.plain_dtype, bank.write, results[5]
     infos.fill(None)
     for k in range(number):
-        now[0] = first + k
+        running[0] = first + k
         if ended[first + k]:
             observation, value, terminal, cut, info = bank.begin_episode(first + k)
         else:
             observation, value, terminal, cut, info = envs[first + k].step(actions[k])
             if terminal or cut:
-                observation, info = bank.end_episode(first + k, k, observation, info, final_obs, infos)
+                observation, info = bank.end_episode(first + k, k, observation, info, results[4], infos)
         if info:
             infos[k] = (*(infos[k] or ()), info)
         if type(value) is float:
@@ -53,7 +65,26 @@ def step_rows(
             memcpy(target + k * size, cnp.PyArray_DATA(<cnp.ndarray> observation), size)
         else:
             write(obs, k, observation)
-    now[0] = -1
+    return 0
+
+
+def holds_nothing(cnp.ndarray rows) -> bool:
+    """Whether all elements of a C-contiguous array of objects are None."""
+    cdef PyObject **values = <PyObject **> cnp.PyArray_DATA(rows)
+    cdef Py_ssize_t k
+    for k in range(cnp.PyArray_SIZE(rows)):
+        if values[k] != <PyObject *> None:
+            return False
+    return True
+
+
+def copies(cnp.ndarray one, cnp.ndarray two, cnp.ndarray three):
+    """The arrays, copied."""
+    return copy(one), copy(two), copy(three)
+
+
+cdef inline object copy(cnp.ndarray array):
+    return cnp.PyArray_NewCopy(array, cnp.NPY_CORDER)
 
 
 cdef inline int write_flag(cnp.ndarray flags, uint8_t *values, Py_ssize_t k, flag) except -1:

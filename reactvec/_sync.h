@@ -174,6 +174,15 @@ static inline int rv_reached(rv_clock *clock, uint32_t target) {
     return (int32_t)(rv_count(clock) - target) >= 0;
 }
 
+/* Look for a microsecond or two; true if the target was reached. */
+static inline int rv_glance(rv_clock *clock, uint32_t target) {
+    for (int look = 0; look < RV_SPIN_FAST; look++) {
+        if (rv_reached(clock, target)) return 1;
+        if (look > RV_SPIN_FAST / 2) rv_relax();
+    }
+    return 0;
+}
+
 /* A long pause between commands counts as a short one, so that it is soon forgotten. */
 static inline void rv_learn(rv_patience *patience, int64_t waited_ns) {
     if (waited_ns > 2 * RV_SPIN_MAX_NS) waited_ns = 2 * RV_SPIN_MAX_NS;
@@ -202,11 +211,7 @@ static inline int rv_spin(rv_clock *clock, uint32_t target, rv_patience *patienc
 /* Wait until `clock` reaches `target`: RV_REACHED; RV_ABORTED once `abort` is raised; RV_TIMEOUT after one long park. */
 static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patience, const rv_flag *abort) {
     if (rv_reached(clock, target)) return RV_REACHED;
-    if (patience->may_spin)
-        for (int look = 0; look < RV_SPIN_FAST; look++) {
-            if (rv_reached(clock, target)) return RV_REACHED;
-            if (look > RV_SPIN_FAST / 2) rv_relax();
-        }
+    if (patience->may_spin && rv_glance(clock, target)) return RV_REACHED;
     int64_t begin_ns = rv_now_ns();
     if (patience->may_spin && rv_spin(clock, target, patience, begin_ns)) {
         rv_learn(patience, rv_now_ns() - begin_ns);

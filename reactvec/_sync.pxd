@@ -18,6 +18,7 @@ cdef extern from "_sync.h" nogil:
     void rv_publish(rv_clock *, uint32_t)
     int rv_reached(rv_clock *, uint32_t)
     uint32_t rv_count(rv_clock *)
+    int rv_glance(rv_clock *, uint32_t)
     int rv_await(rv_clock *, uint32_t, rv_patience *, const rv_flag *)
     void rv_abort(rv_flag *, rv_clock *, int)
     void rv_raise(rv_flag *)

@@ -169,8 +169,8 @@ class Calls(VectorEnv[Any, Any, Array]):
         return self._asked if self._execution.begun else Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
-        self._assert_open()
-        if self._execution.begun or self._asked is not Pending.NOTHING:
+        if self._execution.begun or self.closed or self._lost is not None or self._asked is not Pending.NOTHING:
+            self._assert_open()
             self._settle(call)
 
     def _settle(self, call: str) -> None:

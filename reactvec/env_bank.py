@@ -25,6 +25,16 @@ Array = npt.NDArray[Any]
 ObservationMode: TypeAlias = "str | tuple[gym.Space[Any], gym.Space[Any]]"
 
 
+def name_environment(error: BaseException, index: int) -> None:
+    """Note on an exception which sub-environment it comes from."""
+    _note(error, f"raised by sub-environment {index}")
+
+
+def _note(error: BaseException, text: str) -> None:
+    if hasattr(error, "add_note"):  # CPython >= 3.11
+        error.add_note(text)
+
+
 class SpaceMismatchError(RuntimeError, AssertionError):
     """Sub-environments whose spaces cannot be batched; SyncVectorEnv raises AssertionError there before 1.3."""
 
@@ -59,6 +69,7 @@ class EnvBank(Reactor):
     answer = OutputPort((), object)
     space = OutputPort((), object)
     running = OutputPort((), np.int64)
+    name_environment = staticmethod(name_environment)
     stepped = (obs, reward, terminated, truncated, final_obs, infos, running)
 
     def __init__(
@@ -81,11 +92,12 @@ class EnvBank(Reactor):
         self.autoreset_mode = autoreset_mode
         self.observation_mode = observation_mode
         self.how = "Python"
-        self._ended = [False] * len(env_fns)
+        self.ended = [False] * len(env_fns)
         self._seeds: dict[int, int] = {}  # of rows whose next reset is that of an environment that took another's place
         self.write = row_writer(self.single_observation_space)
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
-        self._plain_dtype = None if nested else self.obs.dtype
+        self._scalar_actions = isinstance(self.single_action_space, ARRAYS) and self.single_action_space.shape == ()
+        self.plain_dtype = None if nested else self.obs.dtype
 
     @reaction(on="startup", effects=[space, running])
     def build(self, rows: range, space: Array, running: Array) -> None:
@@ -141,43 +153,35 @@ class EnvBank(Reactor):
                 except Exception as error:
                     name_environment(error, i)
                     raise
-                self._ended[i] = False
+                self.ended[i] = False
                 if info:
                     infos[k] = (info,)
 
     @reaction(triggers=[action], effects=stepped)
     def step(self, rows: range, action: Array, *results: Array) -> None:
         """Step the rows with the actions of the typed port."""
-        self._step(rows, self._actions(action), *results)
+        step_rows(self, rows.start, self._actions(action), results)
 
     @reaction(on="step_given", triggers=[request], effects=stepped)
     def step_given(self, rows: range, request: Array, *results: Array) -> None:
         """Step the rows with actions of any kind."""
-        self._step(rows, request.tolist(), *results)
+        step_rows(self, rows.start, request.tolist(), results)
 
     def _actions(self, action: Array) -> list[Any]:
         """The action of each row, to be kept by its environment: what Gymnasium's `iterate` makes of the batch."""
+        if self._scalar_actions:
+            return list(action)  # scalars are copies already
         if isinstance(self.single_action_space, ARRAYS):
-            return list(action if action.ndim == 1 else action.copy())  # scalars are copies already
+            return list(action.copy())
         if action.dtype == object:
             return list(action.tolist())
         return [unpack_row(self.single_action_space, row) for row in action]
-
-    def _step(self, rows: range, actions: list[Any], *results: Array) -> None:
-        """Step the rows, or reset those that ended, as the autoreset mode says."""
-        try:
-            step_rows(self, rows.start, actions, self.envs, self._ended, self._plain_dtype, *results)
-        except Exception as error:
-            running = results[-1]
-            name_environment(error, int(running[0]))
-            running[0] = -1
-            raise
 
     def begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
         if self.autoreset_mode is AutoresetMode.DISABLED:
             raise EpisodeOverError("Cannot call step() after an episode's end before reset()")
-        self._ended[i] = False
+        self.ended[i] = False
         seed = self._seeds.pop(i, None)
         observation, info = self.env(i).reset() if seed is None else self.env(i).reset(seed=seed)
         return observation, 0.0, False, False, info
@@ -187,7 +191,7 @@ class EnvBank(Reactor):
     ) -> tuple[Any, dict[str, Any]]:
         """An end: in SAME_STEP the row turns into the first of the next episode."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            self._ended[i] = True
+            self.ended[i] = True
             return observation, info
         self.write(final_obs, k, observation)
         infos[k] = ({"final_obs": observation, "final_info": info},)
@@ -242,18 +246,18 @@ class EnvBank(Reactor):
         is what `receive` takes, or None."""
         answer[:] = None
         if rows and request[0] is not None:
-            answer[0] = packed([self.env(i) for i in rows], [self._ended[i] for i in rows], self._seeds)
+            answer[0] = packed([self.env(i) for i in rows], [self.ended[i] for i in rows], self._seeds)
 
     def receive(self, first: int, data: bytes) -> None:
         """Take over environments that another process gave away, from row `first` on."""
         envs, ended, seeds = pickle.loads(data)
         self.envs[first : first + len(envs)] = envs
-        self._ended[first : first + len(envs)] = ended
+        self.ended[first : first + len(envs)] = ended
         self._seeds.update(seeds)
 
     def expect(self, i: int, seed: int | None) -> None:
         """Row i begins anew: whoever builds it resets it before its next step, with this seed."""
-        self._ended[i] = True
+        self.ended[i] = True
         if seed is not None:
             self._seeds[i] = seed
 
@@ -280,11 +284,6 @@ def _raise_first(errors: Sequence[BaseException]) -> None:
             del errors  # its traceback holds this frame: a circle
 
 
-def name_environment(error: BaseException, index: int) -> None:
-    """Note on an exception which sub-environment it comes from."""
-    _note(error, f"raised by sub-environment {index}")
-
-
 @contextlib.contextmanager
 def naming(index: int) -> Iterator[None]:
     """Note on an exception which sub-environment it comes from."""
@@ -293,8 +292,3 @@ def naming(index: int) -> Iterator[None]:
     except Exception as error:
         name_environment(error, index)
         raise
-
-
-def _note(error: BaseException, text: str) -> None:
-    if hasattr(error, "add_note"):  # CPython >= 3.11
-        error.add_note(text)

@@ -51,6 +51,7 @@ class Execution:
         self._torn = False
         self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
         self._commands = {name: index for index, name in enumerate(schedule.programs)}
+        self._step = self._commands[STEP]
         self._steps_with_objects = False
         if processes is not None and schedule.workers > 1:
             self._start_processes(processes)
@@ -90,7 +91,9 @@ class Execution:
 
     def begin(self, name: str = STEP) -> None:
         """Start one tag of a command: the other workers begin at once; `finish` must follow."""
-        if self._engine.begin(self._command(name), 1, self._preparation(name)) == FAILED:
+        plain = name == STEP and not self._steps_with_objects
+        command = self._step if plain else self._command(name)
+        if self._engine.begin(command, 1, None if plain else self._preparation(name)) == FAILED:
             self._raise()
 
     def finish(self, timeout: float | None = None) -> bool:

@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from reactvec._stepping import holds_nothing
 from reactvec.env_bank import name_environment
 from reactvec.port_types import unpack_row
 
@@ -20,10 +21,9 @@ AddInfo: TypeAlias = Callable[[Infos, Infos, int], Infos]  # VectorEnv._add_info
 def merged(add_info: AddInfo, rows: Array) -> Infos:
     """One dict of the infos of all rows of a bank: per row None, or its info dicts in order."""
     infos: Infos = {}
-    listed = rows.tolist()
-    if not any(listed):
+    if holds_nothing(rows):
         return infos
-    for i, row in [(i, row) for i, row in enumerate(listed) if row]:
+    for i, row in [(i, row) for i, row in enumerate(rows.tolist()) if row]:
         for info in row:
             try:
                 infos = add_info(infos, info, i)

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
+from reactvec._stepping import step_rows
 from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment, naming
 from reactvec.env_traits import EnvTraits, probe
 from reactvec.envs import Bank, specialise
@@ -53,7 +54,7 @@ class NativeEnvBank(EnvBank):
     @reaction(on="step_in_python", triggers=[EnvBank.action], effects=EnvBank.stepped)
     def step_in_python(self, rows: range, action: Array, *results: Array) -> None:
         """Step the shadows of the rows, after `leave`."""
-        self._step(rows, self._actions(action), *results)
+        step_rows(self, rows.start, self._actions(action), results)
 
     @reaction(on="resume", effects=[EnvBank.answer])
     def resume(self, rows: range, answer: Array) -> None:
@@ -67,7 +68,7 @@ class NativeEnvBank(EnvBank):
         """Bring all shadows up to date; the kernel has no part in what follows."""
         for i in rows:
             _pass_first_check(self.visible(i))
-            self._ended[i] = self.native.ended(i)
+            self.ended[i] = self.native.ended(i)
 
     def visible(self, i: int) -> gym.Env[Any, Any]:
         """The shadow of row i, brought up to date."""

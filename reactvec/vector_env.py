@@ -14,6 +14,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, clear_mpi_env_vars, concatenate, create_empty_array
 
+from reactvec._stepping import copies
 from reactvec.actions import Actions
 from reactvec.arguments import (
     Options,
@@ -32,7 +33,7 @@ from reactvec.infos import merged, of_kernel
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
-from reactvec.port_types import assign, copied, unpack
+from reactvec.port_types import ARRAYS, assign, copied, unpack
 from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError, Recovery, naming_environments
 from reactvec.schedule import Schedule
@@ -160,6 +161,7 @@ class ReactorVectorEnv(Calls):
         outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
         self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
         self._answers = self._execution.slots(bank.answer)
+        self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
         self._recovery = Recovery(bank, self._execution, self._requests, self._slots)
         self._sharing = Sharing(self._execution) if self._adapts else None
         self._step_command = "step"
@@ -302,12 +304,14 @@ class ReactorVectorEnv(Calls):
             found = of_kernel(self._add_info, self.single_observation_space, terminated | truncated, final_obs)
         else:
             found = {}
-        result = self._observations(obs), reward.copy(), terminated.copy(), truncated.copy(), found
+        result = self._observations(obs), *copies(reward, terminated, truncated), found
         self._reset_needed = ""
         return result
 
     def _observations(self, obs: Any) -> Any:
         """What is returned of a slot's observations: a copy or a view; Python values are batched as Gymnasium does."""
+        if self._plain_observations:
+            return obs.copy() if self.copy else obs
         if self._bank.obs.dtype.hasobject:
             empty = create_empty_array(self.single_observation_space, self.num_envs)
             batch = concatenate(self.single_observation_space, obs.tolist(), empty)  # type: ignore[arg-type]
