@@ -5,7 +5,8 @@ from __future__ import annotations
 from reactvec.execution import Execution
 
 WINDOW_STEPS = 32
-WINDOWS = 4  # so many in a row must say the same
+WINDOWS = 4  # so many more must say that sharing does not pay than that it does
+LEAST_GAIN = 0.9  # of the time that one process would need: what saves less is not worth another core
 LIGHT_NS = 300_000  # a step of all environments that takes longer than this in one process is never brought back
 
 
@@ -21,12 +22,12 @@ class Sharing:
         self._losing = 0
 
     def loses(self) -> bool:
-        """Count a step; True when one process would have been as fast for several windows in a row."""
+        """Count a step; True when one process would have been about as fast for several windows."""
         self._steps += 1
         if self._steps < WINDOW_STEPS:
             return False
         self._steps = 0
         took_ns, worked_ns = self._execution.work_ns()
         light = worked_ns < WINDOW_STEPS * LIGHT_NS
-        self._losing = self._losing + 1 if light and took_ns > worked_ns else 0
+        self._losing = max(0, self._losing + (1 if light and took_ns > LEAST_GAIN * worked_ns else -1))
         return self._losing >= WINDOWS
