@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any, TypeAlias
 
 import cloudpickle
@@ -87,6 +88,7 @@ class EnvBank(Reactor):
         action_type = port_type(self.single_action_space)
         super().__init__(bank=len(env_fns), action=action_type, obs=obs_type, final_obs=obs_type)
         self.env_fns = list(env_fns)
+        self._handed_over = False  # the environments lived elsewhere before, where their spaces were checked
         self.traits = traits
         self.envs: list[gym.Env[Any, Any] | None] = [*built, *[None] * (len(env_fns) - len(built))]
         self.autoreset_mode = autoreset_mode
@@ -97,7 +99,7 @@ class EnvBank(Reactor):
         self.write = row_writer(self.single_observation_space)
         nested = isinstance(self.single_observation_space, spaces.Dict | spaces.Tuple)
         self._scalar_actions = isinstance(self.single_action_space, ARRAYS) and self.single_action_space.shape == ()
-        self.plain_dtype = None if nested else self.obs.dtype
+        self.plain_dtype = None if nested or self.obs.dtype.hasobject else self.obs.dtype
 
     @reaction(on="startup", effects=[space, running])
     def build(self, rows: range, space: Array, running: Array) -> None:
@@ -107,7 +109,7 @@ class EnvBank(Reactor):
             with naming(i):
                 if self.envs[i] is None:
                     self.envs[i] = self._make(i)
-                space[k] = self._check_spaces(self.env(i))
+                space[k] = None if self._handed_over else self._check_spaces(self.env(i))
 
     def _make(self, i: int) -> gym.Env[Any, Any]:
         """A new environment for row i."""
@@ -145,7 +147,7 @@ class EnvBank(Reactor):
         for k, i in enumerate(rows):
             infos[k] = None
             if request[k] is not None:
-                seed, options = request[k]
+                seed, options = deepcopy(request[k])  # an environment may change what it is given
                 expected = self._seeds.pop(i, None)
                 try:
                     observation, info = self.env(i).reset(seed=expected if seed is None else seed, options=options)
@@ -248,12 +250,18 @@ class EnvBank(Reactor):
         if rows and request[0] is not None:
             answer[0] = packed([self.env(i) for i in rows], [self.ended[i] for i in rows], self._seeds)
 
-    def receive(self, first: int, data: bytes) -> None:
-        """Take over environments that another process gave away, from row `first` on."""
-        envs, ended, seeds = pickle.loads(data)
-        self.envs[first : first + len(envs)] = envs
-        self.ended[first : first + len(envs)] = ended
-        self._seeds.update(seeds)
+    def receive(self, parts: dict[int, bytes]) -> None:
+        """Take over environments that other processes gave away: by the first of their rows, what `hand_over` answered.
+
+        Raises:
+            Exception: they cannot be unpickled here; nothing was taken.
+        """
+        taken = {first: pickle.loads(data) for first, data in parts.items()}
+        for first, (envs, ended, seeds) in taken.items():
+            self.envs[first : first + len(envs)] = envs
+            self.ended[first : first + len(envs)] = ended
+            self._seeds.update(seeds)
+        self._handed_over = True
 
     def expect(self, i: int, seed: int | None) -> None:
         """Row i begins anew: whoever builds it resets it before its next step, with this seed."""

@@ -14,7 +14,7 @@ import gymnasium as gym
 
 from reactvec.leash import Leash
 from reactvec.process_worker import ByValue, settle
-from reactvec.processes import AT_START, ProcessOptions, end_in_words, start_quietly
+from reactvec.processes import AT_START, GRACE_S, ProcessOptions, end_in_words, start_quietly
 from reactvec.remote_error import pack_error, unpack_error
 
 
@@ -51,7 +51,7 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> E
         theirs.close()
         leash.handed_over()
         kind, data = ours.recv()
-        process.join()
+        process.join(GRACE_S)  # time to close the environment
     except EOFError:
         raise RuntimeError(
             f"environment 0: the process that builds it first, to learn its spaces, {end_in_words(process)}. {AT_START}"

@@ -23,6 +23,8 @@ from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
 
+LONGEST_S = 1e9  # no timeout is longer
+
 
 class ClosedExecutionError(RuntimeError):
     """The execution was closed, or ended by an interrupt."""
@@ -103,7 +105,7 @@ class Execution:
         (whose exception is raised; the tag is still begun); `finish` again goes on. What the caller itself runs has no
         limit, nor has a wait in the middle of that.
         """
-        return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(timeout * 1e9))))
+        return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(min(timeout, LONGEST_S) * 1e9))))
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""

@@ -21,7 +21,9 @@ def pack_error(error: BaseException) -> bytes:
         unpack_error(data)
     except Exception:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        return pickle.dumps((RemoteError, (f"{type(error).__qualname__} in a worker process:\n{text}",), {}, None, ()))
+        return pickle.dumps(
+            (RemoteError, (f"{type(error).__qualname__} in a worker process:\n{text}",), {}, None, (), "")
+        )
     return data
 
 
@@ -36,13 +38,15 @@ def _describe(error: BaseException | None, seen: set[int]) -> Any:
     seen.add(id(error))
     trace = None if error.__traceback__ is None else Traceback(error.__traceback__).to_dict()
     links = (_describe(error.__cause__, seen), _describe(error.__context__, seen), error.__suppress_context__)
-    return type(error), error.args, dict(vars(error)), trace, links
+    return type(error), error.args, dict(vars(error)), trace, links, str(error)
 
 
 def _build(description: Any) -> BaseException:
-    kind, arguments, attributes, trace, links = description
+    kind, arguments, attributes, trace, links, text = description
     error: BaseException = kind.__new__(kind, *arguments)
     error.args = arguments
+    if str(error) != text and not attributes:  # what C code keeps beside the arguments, such as UnicodeDecodeError
+        error = kind(*arguments)
     vars(error).update(attributes)
     if trace is not None:
         error.__traceback__ = Traceback.from_dict(trace).as_traceback()

@@ -339,20 +339,25 @@ class ReactorVectorEnv(Calls):
             (self._recovery.after_step if what == "step" else self._recovery.after_reset)(death)
         except BaseException as error:
             lost = self._lost = self._recovery.lost(death, f"They could not be brought back: {error!r}. Close this.")
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
             raise lost from error
 
     def _bring_back(self) -> None:
         """Go on in this process alone, with the environments as they are, if they can be handed over whole."""
         theirs = [rows for worker in range(1, self.num_workers) if (rows := self._execution.rows_of(worker))]
         self._requests[:] = [any(i in rows for rows in theirs) or None for i in range(self.num_envs)]
-        self._execution.command("hand_over")
+        self._execution.begin("hand_over")
+        self._finish("call", None)
         answers = self._taken_answers()
+        self._sharing = None
         if any(answers[rows.start] is None for rows in theirs):
-            self._sharing = None
             return
         with held_signals(signal.valid_signals()):
-            for rows in theirs:
-                self._bank.receive(rows.start, answers[rows.start])
+            try:
+                self._bank.receive({rows.start: answers[rows.start] for rows in theirs})
+            except Exception:  # not to be had here: they stay where they are
+                return
             old, last = self._execution, self._slots[(self._execution.tag - 1) & 1]
             self._bank.how += ", steps too short to share with other processes"
             self._place(Placement("inline", 1), adapts=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import threading
 from functools import partial
 from typing import Any
@@ -80,6 +81,10 @@ class SampleEnv(gym.Env[Any, Any]):
         some = {key: value for key, value in info.items() if self.np_random.random() < 0.7}
         reward = draw * self.scale
         return self._observe(), reward, bool(draw < 0.1), bool(draw > 0.9), some if self.infos else {}
+
+    def process(self) -> int:
+        """Where it lives."""
+        return os.getpid()
 
     def draws(self, number: int, *, offset: float = 0.0) -> Any:
         """A method to call: it draws from the environment's generator."""

@@ -76,3 +76,40 @@ def test_calls_leave_the_last_observations_in_place(place: dict[str, Any]) -> No
         assert same(obs[calls + 1 :], last[calls + 1 :])
         assert infos["_begin"].tolist() == (np.arange(4) == calls).tolist()
     vector.close()
+
+
+class Words(SampleEnv):
+    """Its observations are arrays of no dimension that hold an object."""
+
+    def __init__(self) -> None:
+        super().__init__("text")
+        self.count = 0
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.count += 1
+        return np.array(f"a{self.count}", dtype=object), 0.0, False, False, {}
+
+
+@everywhere
+def test_objects_are_not_copied_as_bytes(place: dict[str, Any]) -> None:
+    vector = ReactorVectorEnv([Words] * 4, **place)
+    vector.reset(seed=0)
+    kept = [vector.step(np.zeros(4, int))[0] for _ in range(50)]
+    junk = [str(i) + "q" for i in range(1000)]
+    assert [str(obs[3]) for obs in kept] == [f"a{i + 1}" for i in range(50)]
+    assert junk
+    vector.close()
+
+
+class TakesOptions(SampleEnv):
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        observation, _ = super().reset(seed=seed)
+        return observation, {"goal": (options or {}).pop("goal", None)}
+
+
+@everywhere
+def test_each_environment_has_options_of_its_own(place: dict[str, Any]) -> None:
+    vector, options = ReactorVectorEnv([TakesOptions] * 4, **place), {"goal": 7}
+    assert vector.reset(options=options)[1]["goal"].tolist() == [7] * 4
+    assert options == {"goal": 7}
+    vector.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from functools import partial
 from typing import Any
@@ -14,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 
 from reactvec import ReactorVectorEnv
 from reactvec.handover import packed
+from reactvec.recovery import EnvironmentsLostError
 from reactvec.sharing import LIGHT_NS, WINDOW_STEPS, WINDOWS, Sharing
 from tests.sample_envs import SPACES, SampleEnv
 from tests.vector_env.oracle import MODES, twins
@@ -83,7 +86,30 @@ def test_observations_before_and_after_are_the_callers_own(five_steps_are_enough
     vector.close()
 
 
-@pytest.mark.parametrize("make", [BuiltAnew, HoldsOne, HasLock])
+class HasViews(SampleEnv):
+    """A copy would have two arrays in place of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = np.zeros(4)
+        self.place = self.state[:2]
+
+
+class HasSentinel(SampleEnv):
+    def __init__(self) -> None:
+        super().__init__()
+        self.goal = object()
+
+
+class CleansUp(SampleEnv):
+    def __del__(self) -> None:
+        """A copy would do it too."""
+
+
+CHANGED = [BuiltAnew, HoldsOne, HasLock, HasViews, HasSentinel, CleansUp]
+
+
+@pytest.mark.parametrize("make", CHANGED)
 def test_what_would_not_survive_the_way_stays_where_it_is(five_steps_are_enough: None, make: Any) -> None:
     with twins([make] * 4, **SHARED) as both:
         both.reset(seed=3)
@@ -98,7 +124,7 @@ def test_what_is_copied_whole() -> None:
         env = gym.make(name)
         env.reset(seed=0)
         assert packed([env]) is not None
-    for make in (BuiltAnew, HoldsOne, HasLock):
+    for make in CHANGED:
         assert packed([make()]) is None
 
 
@@ -114,6 +140,17 @@ def test_the_rule(took_ns: int, worked_ns: int, comes_back: bool) -> None:
     sharing = Sharing(Timed())  # type: ignore[arg-type]
     decisions = [sharing.loses() for _ in range(WINDOW_STEPS * WINDOWS)]
     assert decisions == [False] * (WINDOW_STEPS * WINDOWS - 1) + [comes_back]
+
+
+def test_a_worker_that_died_before_is_named(five_steps_are_enough: None) -> None:
+    vector = ReactorVectorEnv([SampleEnv] * 4, num_workers=2, native=False)
+    vector.reset(seed=0)
+    for _ in range(4):
+        vector.step(np.zeros(4, int))
+    os.kill(vector.call("process")[3], signal.SIGKILL)
+    with pytest.raises(EnvironmentsLostError, match="environments 2 to 3"):
+        vector.step(np.zeros(4, int))
+    vector.close()
 
 
 def test_what_was_asked_for_by_name_stays() -> None:
