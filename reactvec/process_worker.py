@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import pickle
 import signal
 from dataclasses import dataclass
@@ -61,8 +60,7 @@ class Seat:
 def serve(seat: Seat) -> None:
     """Take a seat and serve commands until the caller aborts; the body of a worker process."""
     settle(seat.leash)
-    with contextlib.suppress(BrokenPipeError):
-        ProcessWorker(seat).serve()
+    ProcessWorker(seat).serve()
 
 
 def settle(leash: Leash) -> None:
