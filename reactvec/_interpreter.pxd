@@ -303,10 +303,19 @@ cdef inline int wait_for(Worker *worker, rv_clock *clock, uint32_t target) noexc
         detach(worker)
 
 
+cdef inline bint has_time(Worker *worker) noexcept nogil:
+    """Whether the deadline has not passed; the next park ends with it."""
+    cdef int64_t left
+    if worker.deadline_ns:
+        left = worker.deadline_ns - rv_now_ns()
+        worker.patience.park_ns = min(left, <int64_t> RV_PARK_NS)
+        return left > 0
+    return True
+
+
 cdef inline int wait_at_end(Worker *worker, rv_clock *clock, uint32_t target) noexcept nogil:
     """The caller's wait for the end of a command. Where processes run it, it can be left (RV_TIMEOUT) at the deadline
     or at a signal, and taken up again."""
-    cdef int64_t left
     cdef int outcome = RV_REACHED
     if worker.watch == NULL:
         return wait_for(worker, clock, target)
@@ -317,12 +326,9 @@ cdef inline int wait_at_end(Worker *worker, rv_clock *clock, uint32_t target) no
         if worker.interrupt != NULL:
             outcome = RV_TIMEOUT
             break
-        if worker.deadline_ns:
-            left = worker.deadline_ns - rv_now_ns()
-            if left <= 0:
-                outcome = RV_TIMEOUT
-                break
-            worker.patience.park_ns = min(left, <int64_t> RV_PARK_NS)
+        if not has_time(worker):
+            outcome = RV_TIMEOUT
+            break
         outcome = rv_await(clock, target, &worker.patience, &worker.control.abort)
         if outcome == RV_TIMEOUT:
             outcome = look_around(worker)

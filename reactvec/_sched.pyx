@@ -390,17 +390,22 @@ cdef class Engine:
         """How often `come_up` was called for a worker; wraps around."""
         return rv_count(&self.reports[worker].ready)
 
-    def await_ready(self, int worker, uint32_t times) -> bool:
-        """Wait for a process to come up for this many times; False where it died or a signal came."""
+    def await_ready(self, int worker, uint32_t times, int64_t timeout_ns=0) -> bool:
+        """Wait for a process to come up for this many times; False where it died, a signal came, or after `timeout_ns`
+        > 0."""
         cdef Worker *caller = self.team[0]
+        cdef rv_clock *ready = &self.reports[worker].ready
         cdef int outcome = RV_TIMEOUT
         caller.attached = True
-        while outcome == RV_TIMEOUT and not self.watch.fallen[worker] and caller.interrupt == NULL:
-            with nogil:
-                outcome = rv_await(&self.reports[worker].ready, times, &caller.patience, &self.control.abort)
+        caller.deadline_ns = rv_now_ns() + timeout_ns if timeout_ns > 0 else 0
+        while outcome == RV_TIMEOUT and not self.watch.fallen[worker] and caller.interrupt == NULL and has_time(caller):
+            detach(caller)
+            outcome = rv_await(ready, times, &caller.patience, &self.control.abort)
             if outcome == RV_TIMEOUT and look_around(caller) == RV_ABORTED:
                 outcome = RV_ABORTED
-        return outcome == RV_REACHED
+        attach(caller)
+        caller.patience.park_ns = RV_PARK_NS
+        return outcome == RV_REACHED or rv_reached(ready, times)
 
     def watch_life(self, int worker, int fd):
         """A descriptor that becomes readable when the process of this worker ends; the engine does not own it."""

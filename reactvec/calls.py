@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any, TypeAlias
@@ -15,12 +16,13 @@ from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoA
 from gymnasium.vector import VectorEnv
 
 from reactvec.arguments import check_call, row_indices, value_rows
-from reactvec.execution import Execution
+from reactvec.deployment import Deployment
 from reactvec.processes import WorkerDiedError
-from reactvec.recovery import EnvironmentsLostError, Recovery
+from reactvec.recovery import EnvironmentsLostError
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Indices: TypeAlias = "int | Iterable[int] | None"
+REMEDY = "Close this and make another; with on_worker_failure='restart' such environments come back."
 
 
 class Pending(Enum):
@@ -42,16 +44,13 @@ class Calls(VectorEnv[Any, Any, Array]):
     the results are in that order.
     """
 
-    _execution: Execution
-    _requests: Array
-    _answers: list[Array]
+    on_worker_failure: str
+    _deployment: Deployment
     _called: list[int]
     _asked: Pending
     _is_native: bool
-    isolated: bool
-    _lost: EnvironmentsLostError | None
-    _recovery: Recovery
     _visited: bool  # the kernel has to catch up with its environments
+    _lost: EnvironmentsLostError | None
 
     def call(self, name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> tuple[Any, ...]:
         """Call a method of each sub-environment, or look up an attribute that is none; a tuple of the results.
@@ -62,14 +61,13 @@ class Calls(VectorEnv[Any, Any, Array]):
             Exception: what the first of the sub-environments that failed has raised.
         """
         self._request_call("call_async", name, args, kwargs, indices)
-        self._execution.begin("call")
-        self._finish("call", None)
+        self._run("call", "call")
         return self._call_results()
 
     def call_async(self, name: str, /, *args: Any, indices: Indices = None, **kwargs: Any) -> None:
         """Start a call in the other workers; the caller's part runs in `call_wait`."""
         self._request_call("call_async", name, args, kwargs, indices)
-        self._execution.begin("call")
+        self._deployment.execution.begin("call")
         self._asked = Pending.CALL
 
     def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
@@ -91,8 +89,7 @@ class Calls(VectorEnv[Any, Any, Array]):
         rows = row_indices(indices, self.num_envs)
         messages = [cloudpickle.dumps((name, value)) for value in value_rows(values, len(rows))]
         self._request(dict(zip(rows, messages, strict=True)))
-        self._execution.begin("set_attr")
-        self._finish("call", None)
+        self._run("set_attr", "call")
 
     def render(self) -> tuple[Any, ...]:
         """The frame of each sub-environment."""
@@ -118,20 +115,22 @@ class Calls(VectorEnv[Any, Any, Array]):
 
     def _request(self, messages: dict[int, bytes]) -> None:
         self._visited |= self._is_native
-        self._requests.fill(None)
+        request = self._deployment.request
+        request.fill(None)
         for i, message in messages.items():
-            self._requests[i] = message
+            request[i] = message
 
     def _call_results(self) -> tuple[Any, ...]:
-        answers = self._taken_answers()
+        answers = self._deployment.take_answers()
         return tuple(cloudpickle.loads(answers[i]) for i in self._called)
 
-    def _taken_answers(self) -> list[Any]:
-        """The answers of the last tag, which are not kept."""
-        answers: list[Any] = self._answers[(self._execution.tag - 1) & 1].tolist()
-        for slot in self._answers:
-            slot.fill(None)
-        return answers
+    def _run(self, command: str, what: str) -> None:
+        """Begin and finish a command that is part of a reset, step or call."""
+        try:
+            self._deployment.execution.command(command)
+        except WorkerDiedError as death:
+            self._recover(death, what)
+            self._brought_back(None)
 
     def _finish(self, what: str, timeout: float | None) -> None:
         """Finish the reset, step or call that was begun.
@@ -141,35 +140,65 @@ class Calls(VectorEnv[Any, Any, Array]):
             multiprocessing.TimeoutError: it takes longer than `timeout` seconds, and stays pending.
             Exception: what a sub-environment raised, or that its process died.
         """
-        if timeout is not None and not self.isolated:
+        if timeout is not None and not self._deployment.place.isolated:
             raise ValueError(
                 f"timeout={timeout}: an environment that runs in this process cannot be interrupted; leave timeout "
                 "out, or use isolated=True"
             )
+        execution, recovery = self._deployment.execution, self._deployment.recovery
+        begun = time.monotonic()
         try:
-            done = self._execution.finish(timeout)
+            done = recovery.is_under_way or execution.finish(timeout)
         except WorkerDiedError as death:
-            self._replace_workers(death, what)
-            return
-        if not done:
-            busy = ", ".join(map(str, self._recovery.in_step())) if what == "step" else ""
-            late = f" Environment {busy} is at work." if busy else ""
+            self._recover(death, what)
+            done = True
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
+        if not (done and self._brought_back(left)):
             raise multiprocessing.TimeoutError(
-                f"The call to `{what}_wait` has timed out after {timeout} second(s).{late} It stays pending: wait "
-                "again, or close(terminate=True)."
+                f"The call to `{what}_wait` has timed out after {timeout} second(s).{self._at_work(what)} It stays "
+                "pending: wait again, or close(terminate=True)."
             )
 
-    def _replace_workers(self, death: WorkerDiedError, what: str) -> None:
-        """Raise what names the environments of workers that died, or bring them back."""
-        raise NotImplementedError
+    def _at_work(self, what: str) -> str:
+        """What a wait was for that is over too soon."""
+        recovery = self._deployment.recovery
+        if recovery.is_under_way:
+            return " Environments whose worker process died are being brought back."
+        busy = ", ".join(map(str, recovery.in_step())) if what == "step" else ""
+        return f" Environment {busy} is at work." if busy else ""
+
+    def _recover(self, death: WorkerDiedError, what: str) -> None:
+        """Begin to bring the environments of dead workers back, where that is asked for and a step or reset can tell of
+        it; else raise what names them."""
+        recovery = self._deployment.recovery
+        if self.on_worker_failure == "raise":
+            self._lost = recovery.lost(death, REMEDY)
+            raise self._lost from None
+        if what == "call":
+            raise recovery.lost(death, "They come back with the next step or reset.") from None
+        (recovery.after_step if what == "step" else recovery.after_reset)(death)
+
+    def _brought_back(self, timeout: float | None) -> bool:
+        """Go on with what brings environments back, if anything does; False after `timeout` seconds."""
+        recovery = self._deployment.recovery
+        try:
+            return recovery.go_on(timeout)
+        except BaseException as error:
+            if recovery.is_under_way:  # a signal, and who waits again loses nothing
+                raise
+            assert recovery.death is not None
+            lost = self._lost = recovery.lost(recovery.death, f"They could not be brought back: {error!r}. Close this.")
+            if not isinstance(error, Exception):
+                raise
+            raise lost from error
 
     @property
     def _pending(self) -> Pending:
-        """What the caller asked for and has not waited for; it is over when the execution says so."""
-        return self._asked if self._execution.begun else Pending.NOTHING
+        """What the caller asked for and has not waited for; it is over when the deployment says so."""
+        return self._asked if self._deployment.is_pending else Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
-        if self._execution.begun or self.closed or self._lost is not None or self._asked is not Pending.NOTHING:
+        if self._deployment.is_pending or self.closed or self._lost is not None or self._asked is not Pending.NOTHING:
             self._assert_open()
             self._settle(call)
 
@@ -181,9 +210,10 @@ class Calls(VectorEnv[Any, Any, Array]):
                 self._pending.value,
             )
         self._asked = Pending.NOTHING
-        if self._execution.begun:
+        if self._deployment.execution.begun and not self._deployment.recovery.is_under_way:
             with contextlib.suppress(Exception):  # of a call whose caller is gone
-                self._execution.finish()
+                self._deployment.execution.finish()
+        self._brought_back(None)
 
     def _assert_pending(self, pending: Pending) -> None:
         self._assert_open()

@@ -17,13 +17,11 @@ from reactvec._sched import DONE, FAILED, PENDING, Engine, shared_bytes
 from reactvec.arena import Arena
 from reactvec.binding import load, view
 from reactvec.placement import usable_cores
-from reactvec.processes import GRACE_S, Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, rows_of
+from reactvec.processes import GRACE_S, Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, nanoseconds, rows_of
 from reactvec.schedule import Op, Schedule, ScheduledReaction
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
-
-LONGEST_S = 1e9  # no timeout is longer
 
 
 class ClosedExecutionError(RuntimeError):
@@ -105,7 +103,7 @@ class Execution:
         (whose exception is raised; the tag is still begun); `finish` again goes on. What the caller itself runs has no
         limit, nor has a wait in the middle of that.
         """
-        return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(min(timeout, LONGEST_S) * 1e9))))
+        return self._conclude(self._engine.finish(nanoseconds(timeout)))
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
@@ -113,11 +111,10 @@ class Execution:
 
     def replace(self, worker: int) -> None:
         """Start another process in the place of one that died: its reactors are copies of the caller's, as they are
-        now, after the startup reactions. Its rows hold the values of the tag before.
+        now, after the startup reactions. Its rows hold the values of the tag before. `await_replaced` must follow.
 
         Raises:
             TopologyError: workers await each other within a tag, so that others may have read what the dead one wrote.
-            WorkerDiedError: that process died too.
         """
         assert self._crew is not None
         if any(
@@ -131,9 +128,25 @@ class Execution:
             rows = self.rows_of(worker)
             if len(slots) > 1 and slab.rows >= rows.stop:
                 slots[tag % len(slots)][rows.start : rows.stop] = slots[(tag - 1) % len(slots)][rows.start : rows.stop]
-        failures = self._crew.replace(worker)
+        self._crew.replace(worker)
+
+    def await_replaced(self, worker: int, timeout: float | None = None) -> bool:
+        """Wait until what took a dead one's place has run the startup reactions; False after `timeout` seconds.
+
+        Raises:
+            WorkerDiedError: that process died too.
+            Exception: what a startup reaction, or a signal handler, raised; after the latter, wait again.
+        """
+        assert self._crew is not None
+        if not self._crew.await_ready(worker, timeout):
+            self._interrupted()
+            if self.closed:
+                raise ClosedExecutionError("this execution is closed; make a new one")
+            return False
+        failures = self._crew.take_up(worker)
         if failures:
             self._raise(failures)
+        return True
 
     def commit(self) -> None:
         """Count the tag in which workers died as run, once they are replaced."""
@@ -202,7 +215,7 @@ class Execution:
         except WorkerDiedError:
             done = True
         finally:
-            if self._crew is not None and self.begun and not done:
+            if self._crew is not None and (terminate or self.begun) and not done:
                 self._crew.stop(terminate=True)
             self._finalizer()
         if failures:

@@ -27,6 +27,7 @@ from reactvec.topology import STEP, Topology
 
 Failure = tuple[int, int, int, int, int, BaseException | None]
 GRACE_S = 5.0  # how long a worker that is inside a reaction may take to end
+LONGEST_S = 1e9  # no timeout is longer
 AT_START = (
     'It died while it started; under "spawn" and "forkserver" a script must guard what it runs by '
     "`if __name__ == '__main__':`."
@@ -75,6 +76,7 @@ class WorkerProcesses:
         self._processes: dict[int, BaseProcess] = {}
         self._leashes: dict[int, Leash] = {}
         self._lives: dict[int, int] = {}
+        self._comings: dict[int, int] = {}  # how often a process has come up in a place, once it has
         _crews.add(self)
         # Before multiprocessing waits for its children, in this process alone; cancelled by `stop`.
         self._at_exit = util.Finalize(None, WorkerProcesses.stop, (self,), exitpriority=100)
@@ -123,20 +125,30 @@ class WorkerProcesses:
         """How a process ended, in words."""
         return end_in_words(self._processes[worker])
 
-    def replace(self, worker: int) -> list[Failure]:
-        """Start another process in the place of one that died, and wait until it has run the startup reactions.
-
-        Raises:
-            WorkerDiedError: that one died too.
-        """
-        times = (self._engine.readiness(worker) + 1) & 0xFFFFFFFF
+    def replace(self, worker: int) -> None:
+        """Start another process in the place of one that died; `await_ready` must follow."""
+        self._comings[worker] = (self._engine.readiness(worker) + 1) & 0xFFFFFFFF
         self._forget(worker)
         self._mail[worker] = (Mailbox(), Mailbox())
         self._engine.post(worker, 0)
-        self._start(worker, self._engine.standing(), times)
-        if not self._engine.await_ready(worker, times):
-            error = self._engine.interruption()
-            raise error if error is not None else WorkerDiedError({worker: self.end_of(worker)})
+        self._start(worker, self._engine.standing(), self._comings[worker])
+
+    def await_ready(self, worker: int, timeout: float | None) -> bool:
+        """Wait until a process that took another's place has run the startup reactions; False after `timeout` seconds,
+        or where a signal came.
+
+        `take_up` must follow.
+
+        Raises:
+            WorkerDiedError: it died.
+        """
+        ready = self._engine.await_ready(worker, self._comings[worker], nanoseconds(timeout))
+        if not ready and worker in self._engine.fallen:
+            raise WorkerDiedError({worker: self.end_of(worker)})
+        return ready
+
+    def take_up(self, worker: int) -> list[Failure]:
+        """What failed while a process came up that took another's place."""
         failures = self.collect([worker])
         # What the caller puts in the place of rows that were lost is cleared like what a worker sends.
         self._filled |= {(worker, slot) for slot in range(self._slots)}
@@ -222,6 +234,11 @@ def end_in_words(process: BaseProcess) -> str:
         with contextlib.suppress(ValueError):
             return f"(process {process.pid}) was killed by {signal.Signals(-code).name}"
     return f"(process {process.pid}) exited with code {code}"
+
+
+def nanoseconds(timeout: float | None) -> int:
+    """A timeout in seconds as the engine takes it: 0 for none."""
+    return 0 if timeout is None else max(1, int(min(timeout, LONGEST_S) * 1e9))
 
 
 def rows_of(schedule: Schedule, worker: int) -> range:

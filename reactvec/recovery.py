@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +18,12 @@ from reactvec.port_types import unpack_row
 from reactvec.processes import AT_START, WorkerDiedError, rows_of
 from reactvec.schedule import Schedule
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = "npt.NDArray[Any]"
+Course: TypeAlias = (
+    "Generator[BaseException | None, None, None]"  # yields None when it is late, or what a signal raised
+)
 RESTARTED = "worker_restarted"  # the info key of environments that came back
-IN_A_ROW = 3  # so many commands one after another may lose the same worker
+IN_A_ROW = 3  # so often the same worker may die before it is given up
 
 
 class EnvironmentsLostError(WorkerDiedError):
@@ -47,14 +52,19 @@ def naming_environments(schedule: Schedule) -> Iterator[None]:
 class Recovery:
     """Brings the environments of dead workers back, each with a seed drawn from the one that it was reset with last.
 
-    A worker that dies in more than `IN_A_ROW` commands one after another is given up, with a RuntimeError.
+    It takes as many waits as it needs: `after_step` and `after_reset` begin it, `go_on` goes on with it until it is
+    through or late. A worker that dies more than `IN_A_ROW` times, in one command or in one command after another, is
+    given up, with a RuntimeError.
     """
 
-    def __init__(self, bank: EnvBank, execution: Execution, requests: Array, slots: Sequence[tuple[Any, ...]]) -> None:
-        self._bank, self._execution, self._requests, self._slots = bank, execution, requests, slots
+    def __init__(self, bank: EnvBank, execution: Execution, request: Array, results: Callable[[], Any]) -> None:
+        self._bank, self._execution, self._request, self._results = bank, execution, request, results
         self._seeds: list[int | None] = [None] * bank.rows
         self._restarts = [0] * bank.rows
         self._deaths: dict[int, tuple[int, int]] = {}  # worker: the tag of its last death, how many came in a row
+        self._course: Course | None = None
+        self._until: float | None = None
+        self.death: WorkerDiedError | None = None  # what it recovers from
 
     def remember(self, i: int, seed: int | None) -> None:
         """Note the seed that environment i is reset with."""
@@ -75,56 +85,116 @@ class Recovery:
     def after_step(self, death: WorkerDiedError) -> None:
         """Complete a step in which workers died: the rows of the others are what they computed; those that came back
         have their last observation, reward 0, truncated=True, and an info."""
-        rows = self._replace(death.workers)
-        _, reward, terminated, truncated, _, infos = self._last()
-        for i in rows:
-            reward[i], terminated[i], truncated[i] = 0.0, False, True
-            infos[i] = ({RESTARTED: True},)
-        if self._bank.autoreset_mode is AutoresetMode.SAME_STEP:
-            ends = {i: {"final_obs": self._observation(i), "final_info": {RESTARTED: True}} for i in rows}
-            self._reset_again(dict.fromkeys(rows, (None, None)), lambda i: (ends[i], {RESTARTED: True}))
+        self.death, self._course = death.with_traceback(None), self._complete_step(death.workers)
 
     def after_reset(self, death: WorkerDiedError) -> None:
         """Complete a reset in which workers died: all their environments are reset, those outside of the mask too."""
-        asked = self._requests.tolist()
-        again = {i: asked[i] or (None, None) for i in self._replace(death.workers)}
-        self._reset_again(again, lambda i: ({RESTARTED: True},))
+        self.death, self._course = death.with_traceback(None), self._complete_reset(death.workers)
 
-    def _replace(self, workers: Iterable[int]) -> list[int]:
+    def go_on(self, timeout: float | None) -> bool:
+        """Go on with what has begun, if anything has: True when it is through, False after `timeout` seconds.
+
+        Raises:
+            Exception: they cannot be brought back.
+            KeyboardInterrupt, or what else a signal handler raises: `go_on` goes on all the same.
+        """
+        if self._course is None:
+            return True
+        self._until = None if timeout is None else time.monotonic() + timeout
+        course, self._course = self._course, None
+        for signalled in course:
+            self._course = course
+            if signalled is not None:
+                raise signalled
+            return False
+        self.death = None
+        return True
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something has begun and is not through."""
+        return self._course is not None
+
+    def _wait(self, wait: Callable[[float | None], bool]) -> Course:
+        """Wait for something; what a signal handler raises is handed out, so that it does not end the course."""
+        done = False
+        while not done:
+            signalled = None
+            try:
+                done = wait(None if self._until is None else max(0.0, self._until - time.monotonic()))
+            except Exception:
+                raise
+            except BaseException as error:
+                signalled = error
+            if not done:
+                yield signalled
+
+    def _complete_step(self, workers: Sequence[int]) -> Course:
+        rows = yield from self._replace(workers)
+        results = self._results()
+        for i in rows:
+            results.reward[i], results.terminated[i], results.truncated[i] = 0.0, False, True
+            results.infos[i] = ({RESTARTED: True},)
+        if self._bank.autoreset_mode is AutoresetMode.SAME_STEP:
+            ends = {i: {"final_obs": self._observation(i), "final_info": {RESTARTED: True}} for i in rows}
+            yield from self._reset_again(dict.fromkeys(rows, (None, None)), lambda i: (ends[i], {RESTARTED: True}))
+
+    def _complete_reset(self, workers: Sequence[int]) -> Course:
+        asked = self._request.tolist()
+        rows = yield from self._replace(workers)
+        yield from self._reset_again({i: asked[i] or (None, None) for i in rows}, lambda i: ({RESTARTED: True},))
+
+    def _replace(self, workers: Sequence[int]) -> Generator[BaseException | None, None, list[int]]:
         """Put others in the place of dead workers, and count the tag; their rows."""
-        self._count(workers)
         rows = [i for worker in workers for i in self._execution.rows_of(worker)]
         for i in rows:
             self._restarts[i] += 1
             self._bank.expect(i, _next_seed(self._seeds[i], self._restarts[i]))
         for worker in workers:
-            self._execution.replace(worker)
+            self._start(worker)
+        for worker in workers:
+            yield from self._come_up(worker)
         self._execution.commit()
         return rows
 
-    def _count(self, workers: Iterable[int]) -> None:
-        for worker in workers:
-            last, times = self._deaths.get(worker, (self._execution.tag, 0))
-            times = times + 1 if last == self._execution.tag - 1 else 1
-            self._deaths[worker] = self._execution.tag, times
-            if times > IN_A_ROW:
-                raise RuntimeError(f"worker {worker} died in {times} commands one after another")
+    def _start(self, worker: int) -> None:
+        last, times = self._deaths.get(worker, (self._execution.tag, 0))
+        times = times + 1 if last >= self._execution.tag - 1 else 1
+        self._deaths[worker] = self._execution.tag, times
+        if times > IN_A_ROW:
+            raise RuntimeError(f"worker {worker} died {times} times in a row")
+        self._execution.replace(worker)
 
-    def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> None:
-        """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
-        kept = self._last()[-1].copy()
-        for i in range(self._bank.rows):
-            self._requests[i] = requests.get(i)
-        lost = True
-        while lost:
-            lost = False
+    def _come_up(self, worker: int) -> Course:
+        """Wait for a worker that was started; one that dies meanwhile is started again."""
+        while True:
             try:
-                self._execution.command("reset")
+                yield from self._wait(partial(self._execution.await_replaced, worker))
+                return
+            except WorkerDiedError:
+                self._start(worker)
+
+    def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> Course:
+        """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
+        kept = self._results().infos.copy()
+        for i in range(self._bank.rows):
+            self._request[i] = requests.get(i)
+        again = True
+        while again:
+            tag = self._execution.tag
+            self._execution.begin("reset")
+            try:
+                yield from self._wait(self._finished)
+                again = self._execution.tag == tag  # a signal hid what has failed
             except WorkerDiedError as death:  # who is not asked, and died now, comes back with the next command
-                lost = bool(self._replace([worker for worker in death.workers if self._has(worker, requests)]))
-        infos = self._last()[-1]
+                asked = [worker for worker in death.workers if self._has(worker, requests)]
+                again = bool((yield from self._replace(asked)))
+        infos = self._results().infos
         for i in range(self._bank.rows):
             infos[i] = (*before(i), *(infos[i] or ())) if i in requests else kept[i]
+
+    def _finished(self, timeout: float | None) -> bool:
+        return not self._execution.begun or self._execution.finish(timeout)
 
     def _has(self, worker: int, requests: dict[int, Any]) -> bool:
         return any(i in requests for i in self._execution.rows_of(worker))
@@ -133,9 +203,6 @@ class Recovery:
         """The last observation of environment i, as it gave it."""
         value = self._execution.read(self._bank.obs)[i]
         return value if self._bank.obs.dtype == object else unpack_row(self._bank.single_observation_space, value)
-
-    def _last(self) -> tuple[Any, ...]:
-        return self._slots[(self._execution.tag - 1) & 1]
 
 
 def _next_seed(seed: int | None, restarts: int) -> int | None:

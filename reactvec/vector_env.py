@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
-from gymnasium.vector.utils import batch_space, clear_mpi_env_vars, concatenate, create_empty_array
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from reactvec._stepping import copies
 from reactvec.actions import Actions
@@ -25,22 +25,18 @@ from reactvec.arguments import (
     seed_rows,
 )
 from reactvec.calls import Calls, Pending
-from reactvec.compiler import compile
+from reactvec.deployment import Deployment, topology_of
 from reactvec.env_bank import ObservationMode
-from reactvec.execution import Execution
 from reactvec.held_signals import held_signals
 from reactvec.infos import merged, of_kernel
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
-from reactvec.port_types import ARRAYS, assign, copied, unpack
-from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError
-from reactvec.recovery import EnvironmentsLostError, Recovery, naming_environments
+from reactvec.port_types import ARRAYS, copied
+from reactvec.processes import GRACE_S, ProcessOptions
 from reactvec.schedule import Schedule
-from reactvec.sharing import Sharing
-from reactvec.topology import OutputPort, Topology
 
-REMEDY = "Close this and make another; with on_worker_failure='restart' such environments come back."
+CUT_SHORT = "a step was cut short"
 Array = npt.NDArray[Any]
 StepResult = tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
 
@@ -114,28 +110,28 @@ class ReactorVectorEnv(Calls):
         self._is_native = isinstance(self._bank, NativeEnvBank)
         try:
             self._describe()
-            self._place(resolve_placement(*asked, self._is_native, isolated), adapts=placement == "auto")
+            place = limited(resolve_placement(*asked, self._is_native, isolated), max_concurrency)
+            self._check_restart(place)
         except BaseException:
             self._bank.close(range(self.num_envs))
             raise
-        self._topology = Topology()
-        self._topology.add("envs", self._bank)
-        self._topology.external(self._bank.action)
-        self._topology.external(self._bank.request)
-        self._start()
+        adapts = placement == "auto" and place.name == "processes" and not isolated and on_worker_failure == "raise"
+        self._topology = topology_of(self._bank)
+        self._deploy(Deployment(self._topology, self._bank, place, self._processes, adapts))
         self._gather_spaces()
+        self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
+        self._step_command = "step"
+        self._asked = Pending.NOTHING
+        self._visited = False
+        self._reset_needed = ""
+        self._lost = None
 
-    def _place(self, place: Placement, adapts: bool) -> None:
-        """Settle where the environments run; what `adapts` may come back into this process."""
-        place = limited(place, self.max_concurrency)
+    def _check_restart(self, place: Placement) -> None:
         if self.on_worker_failure == "restart" and place.name != "processes":
             raise ValueError(
                 f"on_worker_failure='restart' needs worker processes, and these environments run on placement="
                 f"{place.name!r}; use isolated=True"
             )
-        self.placement, self.num_workers, self.isolated = place.name, place.workers, place.isolated
-        self._place_of_workers = place
-        self._adapts = adapts and place.name == "processes" and not place.isolated and self.on_worker_failure == "raise"
 
     def _describe(self) -> None:
         """Set what the first environment tells; what the others have to say is heard when they are built."""
@@ -148,43 +144,23 @@ class ReactorVectorEnv(Calls):
         if self.shared_memory:
             check_shareable(self.single_observation_space)
 
-    def _start(self) -> None:
-        """Compile and start the bank."""
-        bank, place = self._bank, self._place_of_workers
-        self.schedule: Schedule = compile(self._topology, place.scheduled, place.isolated)
-        processes = self._processes if place.name == "processes" else None
-        with clear_mpi_env_vars(), naming_environments(self.schedule):
-            self._execution = Execution(self._topology, self.schedule, processes)
-        self._requests = self._execution.input(bank.request)
-        port = self._execution.input(bank.action)
-        self._actions = Actions(self.action_space, self.single_action_space, port, self._requests)
-        outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
-        self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
-        self._answers = self._execution.slots(bank.answer)
-        self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
-        self._recovery = Recovery(bank, self._execution, self._requests, self._slots)
-        self._sharing = Sharing(self._execution) if self._adapts else None
-        self._step_command = "step"
-        self._asked = Pending.NOTHING
-        self._visited = False
-        self._reset_needed = ""
-        self._lost: EnvironmentsLostError | None = None
+    def _deploy(self, deployment: Deployment) -> None:
+        """Step the environments where this has put them."""
+        self._deployment, place = deployment, deployment.place
+        self.placement, self.num_workers, self.isolated = place.name, place.workers, place.isolated
+        self.schedule: Schedule = deployment.schedule
+        self._actions = Actions(self.action_space, self.single_action_space, deployment.action, deployment.request)
 
     def _gather_spaces(self) -> None:
         """Batch the observation spaces that the sub-environments turned out to have."""
         try:
-            spaces = self._execution.read(self._bank.space).tolist()
+            spaces = self._deployment.execution.read(self._bank.space).tolist()
             self.observation_space = batched_observation_space(
                 self.observation_mode, self.single_observation_space, spaces
             )
         except BaseException:
-            self._execution.close()
+            self._deployment.execution.close()
             raise
-
-    def _slot(self, port: OutputPort, slot: int) -> Any:
-        values = self._execution.slots(port)[slot]
-        structured = port is self._bank.obs and not port.dtype.hasobject
-        return unpack(self.single_observation_space, values) if structured else values
 
     def explain(self) -> str:
         """Where the environments run and why, and the schedule."""
@@ -203,8 +179,7 @@ class ReactorVectorEnv(Calls):
         """
         self._assert_can_begin("reset_async")
         self._request_reset(seed, options)
-        self._execution.begin("reset")
-        self._finish("reset", None)
+        self._run("reset", "reset")
         return self._reset_result()
 
     def reset_async(
@@ -213,7 +188,7 @@ class ReactorVectorEnv(Calls):
         """Check and keep the request and start the other workers; the caller's part runs in `reset_wait`."""
         self._assert_can_begin("reset_async")
         self._request_reset(seed, options)
-        self._execution.begin("reset")
+        self._deployment.execution.begin("reset")
         self._asked = Pending.RESET
 
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
@@ -230,19 +205,32 @@ class ReactorVectorEnv(Calls):
             Exception: whatever a sub-environment raised; a `reset()` is needed afterwards.
         """
         self._assert_can_begin("step_async")
-        self._send(actions)
-        return self._receive(None)
+        command = self._send(actions)
+        self._reset_needed = CUT_SHORT  # until its results are there: a signal can come at any line
+        try:
+            self._run(command, "step")
+            return self._step_result()
+        except BaseException as error:
+            self._reset_needed = f"{CUT_SHORT} by {type(error).__name__}"
+            raise
 
     def step_async(self, actions: Any) -> None:
         """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
         self._assert_can_begin("step_async")
-        self._send(actions)
+        command = self._send(actions)
+        self._reset_needed = CUT_SHORT
+        self._deployment.execution.begin(command)
         self._asked = Pending.STEP
 
     def step_wait(self, timeout: float | None = None) -> StepResult:
         """Finish the step that `step_async` began."""
         self._assert_pending(Pending.STEP)
-        return self._receive(timeout)
+        try:
+            self._finish("step", timeout)
+            return self._step_result()
+        except BaseException as error:
+            self._reset_needed = f"{CUT_SHORT} by {type(error).__name__}"
+            raise
 
     def close_extras(self, timeout: float | None = None, terminate: bool = False) -> None:
         """Close the sub-environments, each in the worker that built it, and end the workers.
@@ -253,13 +241,13 @@ class ReactorVectorEnv(Calls):
         if not hasattr(self, "_asked"):
             return
         self.closed, pending = True, self._pending
-        if timeout is None and pending is Pending.NOTHING and self._execution.begun:
+        if timeout is None and pending is Pending.NOTHING and self._deployment.is_pending:
             timeout = GRACE_S  # a signal cut something short, which may be a hang
         try:
             if pending is not Pending.NOTHING:
                 gym.logger.warn(f"Calling `close` while waiting for a pending call to `{pending.value}` to complete.")
         finally:
-            self._execution.close(timeout, terminate)
+            self._deployment.execution.close(timeout, terminate)
 
     def _request_reset(self, seed: int | Sequence[int | None] | None, options: Options | Sequence[Options]) -> None:
         seeds = seed_rows(seed, self.num_envs)
@@ -268,36 +256,32 @@ class ReactorVectorEnv(Calls):
             raise ResetNeeded(f"{self._reset_needed}; reset all sub-environments first")
         if self._visited:
             self._resume()
+        deployment = self._deployment
         for i in range(self.num_envs):
             asked = mask is None or mask[i]
-            self._requests[i] = (seeds[i], rows[i]) if asked else None
-            self._recovery.remember(i, seeds[i] if asked else None)
+            deployment.request[i] = (seeds[i], rows[i]) if asked else None
+            deployment.recovery.remember(i, seeds[i] if asked else None)
         self._reset_needed = "the last reset() failed"  # until its results are there: a signal can come at any line
 
     def _reset_result(self) -> tuple[Any, dict[str, Any]]:
-        obs, *_, infos = self._slots[(self._execution.tag - 1) & 1]
-        result = self._observations(obs), merged(self._add_info, infos)
+        results = self._deployment.results()
+        result = self._observations(results.obs), merged(self._add_info, results.infos)
         self._reset_needed = ""
         return result
 
-    def _send(self, actions: Any) -> None:
+    def _send(self, actions: Any) -> str:
+        """Write a batch of actions; the command that steps with it."""
         if self._reset_needed:
             raise ResetNeeded(f"{self._reset_needed}; call reset() before step()")
         if self._visited:
             self._resume()
-        if self._sharing is not None and self._sharing.loses():
+        sharing = self._deployment.sharing
+        if sharing is not None and sharing.loses():
             self._bring_back()
-        command = self._step_command if self._actions.write(actions, self._is_native) else "step_given"
-        self._reset_needed = "a step was cut short"  # until its results are there: a signal can come at any line
-        self._execution.begin(command)
+        return self._step_command if self._actions.write(actions, self._is_native) else "step_given"
 
-    def _receive(self, timeout: float | None) -> StepResult:
-        try:
-            self._finish("step", timeout)
-        except BaseException as error:
-            self._reset_needed = f"a step was cut short by {type(error).__name__}"
-            raise
-        obs, reward, terminated, truncated, final_obs, infos = self._slots[(self._execution.tag - 1) & 1]
+    def _step_result(self) -> StepResult:
+        obs, reward, terminated, truncated, final_obs, infos = self._deployment.results()
         if not self._is_native:
             found = merged(self._add_info, infos)
         elif self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -320,37 +304,22 @@ class ReactorVectorEnv(Calls):
 
     def _resume(self) -> None:
         """Let the kernel catch up with what calls did to its environments, or leave it where it cannot."""
-        self._execution.command("resume")
-        reasons = [(i, reason) for i, reason in enumerate(self._taken_answers()) if reason is not None]
+        deployment = self._deployment
+        deployment.execution.command("resume")
+        reasons = [(i, reason) for i, reason in enumerate(deployment.take_answers()) if reason is not None]
         if reasons:
-            self._execution.command("leave")
+            deployment.execution.command("leave")
             self._step_command, self._is_native = "step_in_python", False
             self._bank.how = "Python, since environment {} was changed: {}".format(*reasons[0])
         self._visited = False
 
-    def _replace_workers(self, death: WorkerDiedError, what: str) -> None:
-        """Bring the environments of dead workers back, where that is asked for and a step or reset can tell of it."""
-        if self.on_worker_failure == "raise":
-            self._lost = self._recovery.lost(death, REMEDY)
-            raise self._lost from None
-        if what == "call":
-            raise self._recovery.lost(death, "They come back with the next step or reset.") from None
-        try:
-            (self._recovery.after_step if what == "step" else self._recovery.after_reset)(death)
-        except BaseException as error:
-            lost = self._lost = self._recovery.lost(death, f"They could not be brought back: {error!r}. Close this.")
-            if not isinstance(error, Exception):  # Ctrl-C
-                raise
-            raise lost from error
-
     def _bring_back(self) -> None:
         """Go on in this process alone, with the environments as they are, if they can be handed over whole."""
-        theirs = [rows for worker in range(1, self.num_workers) if (rows := self._execution.rows_of(worker))]
-        self._requests[:] = [any(i in rows for rows in theirs) or None for i in range(self.num_envs)]
-        self._execution.begin("hand_over")
-        self._finish("call", None)
-        answers = self._taken_answers()
-        self._sharing = None
+        old, old.sharing = self._deployment, None
+        theirs = [rows for worker in range(1, self.num_workers) if (rows := old.execution.rows_of(worker))]
+        old.request[:] = [any(i in rows for rows in theirs) or None for i in range(self.num_envs)]
+        self._run("hand_over", "call")
+        answers = old.take_answers()
         if any(answers[rows.start] is None for rows in theirs):
             return
         with held_signals(signal.valid_signals()):
@@ -358,11 +327,8 @@ class ReactorVectorEnv(Calls):
                 self._bank.receive({rows.start: answers[rows.start] for rows in theirs})
             except Exception:  # not to be had here: they stay where they are
                 return
-            old, last = self._execution, self._slots[(self._execution.tag - 1) & 1]
             self._bank.how += ", steps too short to share with other processes"
-            self._place(Placement("inline", 1), adapts=False)
-            self._start()
-            for slot in self._slots:
-                for values, kept in zip(slot, last, strict=True):
-                    assign(values, kept)
-            old.abandon()
+            deployment = Deployment(self._topology, self._bank, Placement("inline", 1), self._processes)
+            deployment.follow(old)
+            self._deploy(deployment)
+            old.execution.abandon()

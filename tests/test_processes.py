@@ -233,6 +233,7 @@ def test_another_process_takes_the_place_of_one_that_died(make: Callable[..., Ce
             cell.step(r3=EXIT)
         assert raised.value.workers == [1]
         cell.execution.replace(1)
+        cell.execution.await_replaced(1)
         cell.execution.commit()
         steps = 2 * (generation + 1)
         assert cell.read(cell.cells.count) == [steps, steps, 1, 1, steps, steps]
@@ -247,8 +248,9 @@ def test_a_process_that_cannot_start_raises_what_it_raised(make: Callable[..., C
     cell.cells.refuse = True
     with pytest.raises(WorkerDiedError):
         cell.step(r3=EXIT)
+    cell.execution.replace(1)
     with pytest.raises(OddError, match="does not start"):
-        cell.execution.replace(1)
+        cell.execution.await_replaced(1)
 
 
 def test_a_wait_that_times_out_goes_on_later(make: Callable[..., Cell]) -> None:

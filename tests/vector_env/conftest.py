@@ -28,5 +28,5 @@ def make() -> Iterator[Make]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a step is pending is what some tests leave
         for vector in made:
-            vector.close(terminate=vector._execution.begun)
+            vector.close(terminate=vector._deployment.is_pending)
     assert multiprocessing.active_children() == []

@@ -163,7 +163,7 @@ def test_an_environment_that_dies_at_each_reset_is_given_up(make: Make, place: d
         **place,
     )
     vector.reset(options=[None, None, None, {"fault": ""}])
-    with pytest.raises(EnvironmentsLostError, match=r"environments 2 to 3\. They could not .* 4 commands one after"):
+    with pytest.raises(EnvironmentsLostError, match=r"environments 2 to 3\. They could not .* died 4 times in a row"):
         kill_again_and_again(vector)
     with pytest.raises(EnvironmentsLostError, match="could not be brought back"):
         vector.reset()
@@ -248,13 +248,13 @@ def test_who_dies_while_others_are_brought_back_comes_back_with_the_next_step(
     vector = make(on_worker_failure="restart", autoreset_mode=mode, isolated=True, num_workers=4, context="fork")
     vector.reset(seed=0)
     vector.step(orders())
-    victim, replace = vector.call("process")[2], vector._execution.replace
+    victim, replace = vector.call("process")[2], vector._deployment.execution.replace
 
     def replace_and_kill(worker: int) -> None:
         replace(worker)
         os.kill(victim, signal.SIGKILL)
 
-    vector._execution.replace = replace_and_kill  # type: ignore[method-assign]
+    vector._deployment.execution.replace = replace_and_kill  # type: ignore[method-assign]
     if method == "step":
         obs, _, _, truncated, infos = vector.step(orders(e3="exit"))
         assert truncated.tolist() == [False, False, False, True]
@@ -262,7 +262,7 @@ def test_who_dies_while_others_are_brought_back_comes_back_with_the_next_step(
         vector.set_attr("faults", {"reset": "exit"}, indices=3)
         obs, infos = vector.reset(options={"reset_mask": np.array([False, True, False, True])})
     assert infos["_worker_restarted"].tolist() == [False, False, False, True]
-    vector._execution.replace = replace  # type: ignore[method-assign]
+    vector._deployment.execution.replace = replace  # type: ignore[method-assign]
     if mode == "Disabled" and method == "step":
         vector.reset(options={"reset_mask": np.array([False, False, False, True])})
         return  # which has brought both back

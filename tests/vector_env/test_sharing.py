@@ -155,5 +155,5 @@ def test_a_worker_that_died_before_is_named(five_steps_are_enough: None) -> None
 
 def test_what_was_asked_for_by_name_stays() -> None:
     vector = ReactorVectorEnv([SampleEnv] * 4, placement="processes", num_workers=2)
-    assert vector._sharing is None
+    assert vector._deployment.sharing is None
     vector.close()

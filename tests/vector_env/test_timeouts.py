@@ -69,7 +69,7 @@ def test_resets_and_calls_time_out_likewise(make: Make) -> None:
 @pytest.mark.parametrize("how", [{"terminate": True}, {"timeout": 0.1}, {"timeout": 0}], ids=str)
 def test_a_hang_ends_with_close(make: Make, how: dict[str, Any]) -> None:
     vector = hanging(make)
-    worker = vector._execution._crew._processes[2].pid  # type: ignore[union-attr]
+    worker = vector._deployment.execution._crew._processes[2].pid  # type: ignore[union-attr]
     begun = time.monotonic()
     with closing:
         vector.close(**how)
@@ -91,7 +91,7 @@ def test_close_with_a_timeout_ends_what_hangs(make: Make, place: dict[str, Any])
 
 def test_who_is_killed_while_a_step_is_pending_is_named(make: Make) -> None:
     vector = hanging(make)
-    os.kill(vector._execution._crew._processes[2].pid, signal.SIGKILL)  # type: ignore[union-attr,arg-type]
+    os.kill(vector._deployment.execution._crew._processes[2].pid, signal.SIGKILL)  # type: ignore[union-attr,arg-type]
     with pytest.raises(EnvironmentsLostError, match="while it stepped environment 3"):
         vector.step_wait(timeout=20)
 
@@ -99,7 +99,7 @@ def test_who_is_killed_while_a_step_is_pending_is_named(make: Make) -> None:
 def test_who_is_killed_while_a_step_is_pending_comes_back(make: Make) -> None:
     vector, twin = hanging(make, on_worker_failure="restart"), make(placement="inline")
     twin.reset(seed=0)
-    os.kill(vector._execution._crew._processes[2].pid, signal.SIGKILL)  # type: ignore[union-attr,arg-type]
+    os.kill(vector._deployment.execution._crew._processes[2].pid, signal.SIGKILL)  # type: ignore[union-attr,arg-type]
     obs, _, _, truncated, _ = vector.step_wait(timeout=20)
     assert obs[:2].tobytes() == twin.step(orders())[0][:2].tobytes()
     assert truncated.tolist() == [False, False, True, True]
