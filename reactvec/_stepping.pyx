@@ -78,6 +78,25 @@ def holds_nothing(cnp.ndarray rows) -> bool:
     return True
 
 
+def put(cnp.ndarray port, values) -> bool:
+    """Copy an array into a C-contiguous port of numbers; False, and nothing is done, where dtype or shape differ."""
+    cdef cnp.ndarray array
+    cdef int axis
+    if type(values) is not cnp.ndarray or cnp.PyArray_NDIM(<cnp.ndarray> values) != cnp.PyArray_NDIM(port):
+        return False
+    array = <cnp.ndarray> values
+    if array.descr is not port.descr and not cnp.PyArray_EquivTypes(array.descr, port.descr):
+        return False
+    for axis in range(cnp.PyArray_NDIM(port)):
+        if cnp.PyArray_DIM(array, axis) != cnp.PyArray_DIM(port, axis):
+            return False
+    if cnp.PyArray_ISCARRAY_RO(array):
+        memcpy(cnp.PyArray_DATA(port), cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(port))
+    else:
+        port[...] = array
+    return True
+
+
 def copies(cnp.ndarray one, cnp.ndarray two, cnp.ndarray three):
     """The arrays, copied."""
     return copy(one), copy(two), copy(three)

@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from reactvec._stepping import put
 from reactvec.arguments import action_rows
 from reactvec.port_types import ARRAYS
 
@@ -22,7 +23,7 @@ class Actions:
 
     def __init__(self, space: gym.Space[Any], single: gym.Space[Any], port: Array, requests: Array) -> None:
         self._space, self._single, self._port, self._requests = space, single, port, requests
-        self._typed, self._dtype, self._shape = isinstance(single, ARRAYS), port.dtype, port.shape
+        self._typed = isinstance(single, ARRAYS)
 
     def write(self, actions: Any, native: bool) -> bool:
         """Copy a batch of actions; True where it went to the typed port, as those of `native` environments all do.
@@ -30,21 +31,14 @@ class Actions:
         Raises:
             ValueError, TypeError: a wrong number or kind of actions.
         """
-        port = self._port
-        if (
-            self._typed
-            and type(actions) is np.ndarray
-            and actions.dtype == self._dtype
-            and actions.shape == self._shape
-        ):
-            port[...] = actions
-        elif native:
-            port[...] = self._cast(actions)
-        else:
-            rows = action_rows(self._space, actions, len(self._requests))
-            self._requests[:] = np.fromiter(rows, object, len(rows))  # an array of the rows would unpack them
-            return False
-        return True
+        if self._typed and put(self._port, actions):
+            return True
+        if native:
+            self._port[...] = self._cast(actions)
+            return True
+        rows = action_rows(self._space, actions, len(self._requests))
+        self._requests[:] = np.fromiter(rows, object, len(rows))  # an array of the rows would unpack them
+        return False
 
     def _cast(self, actions: Any) -> Array:
         array = np.asarray(actions)

@@ -50,6 +50,7 @@ class Calls(VectorEnv[Any, Any, Array]):
     _asked: Pending
     _is_native: bool
     _visited: bool  # the kernel has to catch up with its environments
+    _ready: bool  # the last thing done was a step, and another one can follow
     _lost: EnvironmentsLostError | None
 
     def call(self, name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> tuple[Any, ...]:
@@ -184,9 +185,8 @@ class Calls(VectorEnv[Any, Any, Array]):
         try:
             return recovery.go_on(timeout)
         except BaseException as error:
-            if recovery.is_under_way:  # a signal, and who waits again loses nothing
+            if recovery.is_under_way or recovery.death is None:  # a signal, and who waits again loses nothing
                 raise
-            assert recovery.death is not None
             lost = self._lost = recovery.lost(recovery.death, f"They could not be brought back: {error!r}. Close this.")
             if not isinstance(error, Exception):
                 raise
@@ -198,6 +198,7 @@ class Calls(VectorEnv[Any, Any, Array]):
         return self._asked if self._deployment.is_pending else Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
+        self._ready = False
         if self._deployment.is_pending or self.closed or self._lost is not None or self._asked is not Pending.NOTHING:
             self._assert_open()
             self._settle(call)

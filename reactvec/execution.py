@@ -107,7 +107,12 @@ class Execution:
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
-        self._conclude(self._engine.run(self._command(name), 1, self._preparation(name)))
+        if name == STEP and not self._steps_with_objects:
+            outcome = self._engine.run(self._step, 1)
+        else:
+            outcome = self._engine.run(self._command(name), 1, self._preparation(name))
+        if outcome != DONE or self._crew is not None:
+            self._conclude(outcome)
 
     def replace(self, worker: int) -> None:
         """Start another process in the place of one that died: its reactors are copies of the caller's, as they are

@@ -101,10 +101,11 @@ class WorkerProcesses:
         """Take what the workers, or those `among` them, sent at the end of a command: objects go into the slabs,
         failures are returned."""
         failures: list[Failure] = []
-        sizes, command = self._engine.outboxes(), self._engine.command
-        step = command == self._step
-        if sizes is None and step and not self._filled:
+        sizes = self._engine.outboxes()
+        if sizes is None and not self._filled:
             return failures
+        command = self._engine.command
+        step = command == self._step
         tag = self._engine.last_tag
         slot = tag % self._slots
         for worker in self._mail if among is None else among:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
@@ -101,19 +102,17 @@ class Recovery:
         if self._course is None:
             return True
         self._until = None if timeout is None else time.monotonic() + timeout
-        course, self._course = self._course, None
-        for signalled in course:
-            self._course = course
+        for signalled in self._course:
             if signalled is not None:
                 raise signalled
             return False
-        self.death = None
+        self._course = self.death = None
         return True
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something has begun and is not through."""
-        return self._course is not None
+        """Whether something has begun and can go on: it is not through, and nothing was raised in it."""
+        return self._course is not None and inspect.getgeneratorstate(self._course) != inspect.GEN_CLOSED
 
     def _wait(self, wait: Callable[[float | None], bool]) -> Course:
         """Wait for something; what a signal handler raises is handed out, so that it does not end the course."""

@@ -122,7 +122,7 @@ class ReactorVectorEnv(Calls):
         self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
         self._step_command = "step"
         self._asked = Pending.NOTHING
-        self._visited = False
+        self._ready = self._visited = False
         self._reset_needed = ""
         self._lost = None
 
@@ -204,19 +204,22 @@ class ReactorVectorEnv(Calls):
             ValueError, TypeError: a wrong number or kind of actions; nothing has stepped then.
             Exception: whatever a sub-environment raised; a `reset()` is needed afterwards.
         """
-        self._assert_can_begin("step_async")
+        if not self._ready:
+            self._prepare_step()
         command = self._send(actions)
-        self._reset_needed = CUT_SHORT  # until its results are there: a signal can come at any line
+        self._ready, self._reset_needed = False, CUT_SHORT  # until its results are there: a signal comes at any line
         try:
             self._run(command, "step")
-            return self._step_result()
+            result = self._step_result()
         except BaseException as error:
             self._reset_needed = f"{CUT_SHORT} by {type(error).__name__}"
             raise
+        self._ready = True
+        return result
 
     def step_async(self, actions: Any) -> None:
         """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
-        self._assert_can_begin("step_async")
+        self._prepare_step()
         command = self._send(actions)
         self._reset_needed = CUT_SHORT
         self._deployment.execution.begin(command)
@@ -240,7 +243,7 @@ class ReactorVectorEnv(Calls):
         """
         if not hasattr(self, "_asked"):
             return
-        self.closed, pending = True, self._pending
+        self._ready, self.closed, pending = False, True, self._pending
         if timeout is None and pending is Pending.NOTHING and self._deployment.is_pending:
             timeout = GRACE_S  # a signal cut something short, which may be a hang
         try:
@@ -269,12 +272,16 @@ class ReactorVectorEnv(Calls):
         self._reset_needed = ""
         return result
 
-    def _send(self, actions: Any) -> str:
-        """Write a batch of actions; the command that steps with it."""
+    def _prepare_step(self) -> None:
+        """What a step needs that does not follow another one directly."""
+        self._assert_can_begin("step_async")
         if self._reset_needed:
             raise ResetNeeded(f"{self._reset_needed}; call reset() before step()")
         if self._visited:
             self._resume()
+
+    def _send(self, actions: Any) -> str:
+        """Write a batch of actions; the command that steps with it."""
         sharing = self._deployment.sharing
         if sharing is not None and sharing.loses():
             self._bring_back()
