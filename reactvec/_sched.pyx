@@ -3,7 +3,6 @@
     begin, finish    the caller, worker 0: issue a command; run its own program and await the others
     run              both, in chunks between which signals are looked at
     serve            every other worker that is a thread, see `_interpreter.pxd`
-    await_command, execute, complete   the same step by step, for a worker that is a process
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
@@ -13,7 +12,9 @@ from libc.stdlib cimport free
 
 from reactvec._interpreter cimport *
 from reactvec._kernel cimport Kernel, kernel_name
+from reactvec._program cimport *
 from reactvec._sync cimport *
+from reactvec._worker cimport *
 
 # Between two looks at pending signals `run` lets about this much time pass.
 cdef int64_t SIGNAL_NS = 10_000_000
@@ -24,82 +25,38 @@ cdef int64_t FIRST_CHUNK = 16
 DONE = 0
 FAILED = 1
 PENDING = 2
-cdef enum:
-    _DONE = 0
-    _FAILED = 1
-    _PENDING = 2
-
-
-def shared_bytes(int workers) -> int:
-    """How much memory the engines of worker processes share."""
-    return sizeof(Control) + workers * (sizeof(rv_clock) + sizeof(Report))
 
 
 cdef class Engine:
     """The workers of one schedule: their programs, clocks and the control word.
 
-    Where workers are processes, each has an engine of its own over the same `memory` (zeroed, `shared_bytes`, on a page
-    boundary); `member` is the worker that it is. Owns what it allocates; keeps alive `memory` and what its
-    instructions point to. One caller at a time; RuntimeError otherwise.
+    Owns what it allocates; keeps alive what its instructions point to. One caller at a time; RuntimeError otherwise.
     """
 
-    cdef int workers
-    cdef Control *control
-    cdef rv_clock *clocks
-    cdef Report *reports
-    cdef Worker **team
-    cdef Watch watch
-    cdef public int64_t tag  # that the next command runs as; counted here, where no signal can come between
-    cdef uint32_t issued
-    cdef int64_t chunk
-    cdef int commands
-    cdef bint through        # the caller's own part of the command is done
-    cdef int64_t begun_ns
-    cdef int64_t took_ns     # by the caller's watch, since `times_ns`
-    cdef int64_t worked_ns   # by all workers together
-    cdef list kept
-    cdef int plain           # the command that is served without Python, or -1
-    cdef list objects
-    cdef int64_t slots
-    cdef readonly bint executed
-    cdef unsigned char[::1] memory
-
-    def __cinit__(self, int workers, int commands, bint may_spin, memory=None, int member=0):
+    def __cinit__(self, int workers, int commands, bint may_spin, *_):  # and what a SharedEngine is given besides
         cdef int index
         cdef Worker *worker
-        cdef char *block
         self.workers, self.commands, self.chunk, self.kept = workers, commands, FIRST_CHUNK, []
-        self.tag = self.plain = -1
-        if memory is not None:
-            self.memory = memory
-            block = <char *> &self.memory[0]
-        else:
-            block = <char *> allocate(shared_bytes(workers))
-        self.settle(block)
-        if member == 0:
-            self.begin_counting(memory is not None)
+        self.tag = -1
         self.team = <Worker **> allocate(workers * sizeof(Worker *))
         for index in range(workers):
             worker = self.team[index] = <Worker *> allocate(sizeof(Worker))
             worker.index, worker.workers = index, workers
-            worker.control, worker.clocks = self.control, self.clocks
             worker.base = <uint32_t *> allocate(workers * sizeof(uint32_t))
             worker.programs = <Program *> allocate(commands * sizeof(Program))
             worker.patience.may_spin, worker.patience.expected_ns = may_spin, 5000
             worker.patience.park_ns = RV_PARK_NS
-        if memory is not None and member == 0:
-            self.watch.lives = <pollfd *> allocate(workers * sizeof(pollfd))
-            self.watch.fallen = <uint8_t *> allocate(workers)
-            self.watch.goals = <uint32_t *> allocate(workers * sizeof(uint32_t))
-            self.team[0].watch = &self.watch
-            for index in range(workers):
-                self.watch.lives[index].fd, self.watch.lives[index].events = -1, POLLIN
+        self.own = <char *> allocate(sizeof(Control) + workers * sizeof(rv_clock))
+        self.settle(self.own)
+        self.begin_counting(False)
 
     cdef void settle(self, char *block) noexcept:
-        """Lay out the control word, the clocks and the reports in a block of memory."""
+        """Let the control word and the clocks be those of a block of memory."""
+        cdef int index
         self.control = <Control *> block
         self.clocks = <rv_clock *> (block + sizeof(Control))
-        self.reports = <Report *> (block + sizeof(Control) + self.workers * sizeof(rv_clock))
+        for index in range(self.workers):
+            self.team[index].control, self.team[index].clocks = self.control, self.clocks
 
     cdef void begin_counting(self, bint shared) noexcept:
         cdef int index
@@ -107,7 +64,6 @@ cdef class Engine:
         rv_set_limit(&self.control.last, NEVER)
         for index in range(self.workers):
             rv_clock_init(&self.clocks[index], shared)
-            rv_clock_init(&self.reports[index].ready, shared)
 
     def __dealloc__(self):
         cdef int index, command
@@ -121,11 +77,7 @@ cdef class Engine:
                 free(self.team[index].base)
                 free(self.team[index])
         free(self.team)
-        free(self.watch.lives)
-        free(self.watch.fallen)
-        free(self.watch.goals)
-        if self.memory is None:
-            free(self.control)
+        free(self.own)
 
     def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes):
         """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order."""
@@ -243,118 +195,38 @@ cdef class Engine:
 
     cdef void issue(self, int command, int64_t cycles) noexcept:
         cdef Control *control = self.control
-        cdef uint32_t *base = self.team[0].base
-        cdef uint32_t *publishes = self.team[0].programs[command].publishes
-        cdef int index
         control.command, control.cycles, control.tag = command, cycles, self.tag
-        self.through = False
-        if self.workers == 1:
-            return
-        if self.team[0].watch != NULL:
-            self.begun_ns = rv_now_ns()
-            for index in range(1, self.workers):
-                self.watch.goals[index] = base[index] + <uint32_t> (cycles * publishes[index] + 1)
-        self.issued += 1
-        rv_publish(&control.issued, self.issued)
-        if self.team[0].watch != NULL:
-            for index in range(1, self.workers):
-                if self.watch.fallen[index]:
-                    rv_publish(&self.clocks[index], self.watch.goals[index])
+        if self.workers > 1:
+            self.issued += 1
+            rv_publish(&control.issued, self.issued)
 
     cdef int conclude(self, int64_t deadline_ns) noexcept:
-        """The caller's part. Without failure, or with a signal alone, the tags of the command are committed."""
+        """The caller's part, and the wait for the others; threads leave it no deadline, see `SharedEngine`."""
         cdef Worker *caller = self.team[0]
         cdef Control *control = self.control
         cdef int outcome = RV_ABORTED
         cdef int index
         if not rv_raised(&control.abort):
             caller.attached = True
-            outcome = RV_REACHED
-            if not self.through:
-                self.reports[0].busy_ns = -rv_now_ns() if caller.watch != NULL else 0
-                outcome = run_program(caller, control.command, control.cycles, control.tag)
-                self.reports[0].busy_ns += rv_now_ns() if caller.watch != NULL else 0
-                self.through = True
-            caller.deadline_ns = deadline_ns
+            outcome = run_program(caller, control.command, control.cycles, control.tag)
             for index in range(1, self.workers):
                 if outcome == RV_REACHED:
-                    outcome = wait_at_end(caller, &self.clocks[index], caller.base[index])
+                    outcome = wait_for(caller, &self.clocks[index], caller.base[index])
             attach(caller)
-        if outcome == RV_TIMEOUT:
-            rv_raise(&control.begun)
-            return _PENDING
-        if caller.watch != NULL:
-            self.took_ns += rv_now_ns() - self.begun_ns
-            for index in range(self.workers):
-                self.worked_ns += self.reports[index].busy_ns
-        if outcome == RV_ABORTED or rv_limited(&control.last) != NEVER or self.has_fallen():
-            return _FAILED
-        self.tag += control.cycles
-        return _FAILED if caller.interrupt != NULL else _DONE  # these tags are complete; those that follow do not run
+        return self.judge(outcome)
 
-    cdef bint has_fallen(self) noexcept:
-        cdef int index
-        if self.watch.fallen != NULL:
-            for index in range(1, self.workers):
-                if self.watch.fallen[index]:
-                    return True
-        return False
+    cdef int judge(self, int outcome) noexcept:
+        """What became of the command. Without failure, or with a signal alone, its tags are committed."""
+        if outcome == RV_ABORTED or rv_limited(&self.control.last) != NEVER:
+            return _FAILED
+        self.tag += self.control.cycles
+        return _FAILED if self.team[0].interrupt != NULL else _DONE  # these tags are complete; no others run
 
     def serve(self, int worker):
         """Serve commands as this worker until `abort`; the body of a worker thread."""
         self.team[worker].attached = True
         serve_commands(self.team[worker])
         attach(self.team[worker])
-
-    def await_command(self, int worker) -> int:
-        """Wait for the next command and say its number, or -1 after an abort; `tag` is then its first tag.
-
-        A command that is `plain`, see there, is served at once: its number is said only where its reactions left
-        something to send, and `executed` is then True.
-        """
-        cdef Worker *me = self.team[worker]
-        me.attached = True
-        while True:
-            self.issued += 1
-            if wait_for(me, &self.control.issued, self.issued) == RV_ABORTED:
-                attach(me)
-                return -1
-            attach(me)
-            self.tag, self.executed = self.control.tag, False
-            if self.control.command != self.plain or self.reports[worker].inbox:
-                return self.control.command
-            if not self.execute(worker):
-                return -1
-            self.executed = True
-            if me.failed or self.left_objects():
-                return self.control.command
-            self.complete(worker, 0)
-
-    def serve_plainly(self, int command, pieces):
-        """Let `await_command` serve this command without Python, where it brings nothing and leaves nothing but None in
-        `pieces`: per slot the addresses and lengths of arrays of objects, which must outlive the engine."""
-        self.plain, self.objects, self.slots = command, pieces, len(pieces)
-
-    cdef bint left_objects(self) except? True:
-        """Whether the last tag of a plain command left an object that is not None."""
-        cdef int64_t row
-        cdef uintptr_t address
-        for address, length in self.objects[(self.control.tag + self.control.cycles - 1) % self.slots]:
-            for row in range(length):
-                if (<PyObject **> address)[row] != <PyObject *> None:
-                    return True
-        return False
-
-    cpdef bint execute(self, int worker) except? False:
-        """Run this worker's part of the command that was awaited; False after an abort."""
-        cdef Worker *me = self.team[worker]
-        cdef int64_t begun_ns = rv_now_ns()
-        cdef int outcome
-        me.attached = True
-        outcome = run_cycles(me, self.control.command, self.control.cycles, self.control.tag)
-        attach(me)
-        self.reports[worker].busy_ns = rv_now_ns() - begun_ns
-        return outcome == RV_REACHED
 
     def run_alone(self, int worker, int command) -> list:
         """Run this worker's part of a command that nobody issued, unheard by the others; what failed."""
@@ -363,59 +235,6 @@ cdef class Engine:
         run_cycles(me, command, 1, self.tag)
         attach(me)
         return self.take_failures()
-
-    cpdef int complete(self, int worker, int64_t outbox) except -1:
-        """Tell the caller that this part is done and how many bytes wait for it."""
-        self.reports[worker].outbox = outbox
-        end_command(self.team[worker], self.control.command, self.control.cycles)
-        return 0
-
-    def take_over(self, int worker, uint32_t issued, bases, int64_t tag):
-        """Go on where a process that died has left off, see `standing`; nothing is awaited from before."""
-        cdef int index
-        self.issued, self.tag = issued, tag
-        for index in range(self.workers):
-            self.team[worker].base[index] = bases[index]
-
-    def standing(self):
-        """Where a process that starts now would go on: `(issued, bases, tag)`, for `take_over`."""
-        return self.issued, [self.team[0].base[index] for index in range(self.workers)], self.tag
-
-    def come_up(self, int worker, uint32_t times, int64_t outbox):
-        """Publish that a process is in its place, for this many times."""
-        self.reports[worker].outbox = outbox
-        rv_publish(&self.reports[worker].ready, times)
-
-    def readiness(self, int worker) -> int:
-        """How often `come_up` was called for a worker; wraps around."""
-        return rv_count(&self.reports[worker].ready)
-
-    def await_ready(self, int worker, uint32_t times, int64_t timeout_ns=0) -> bool:
-        """Wait for a process to come up for this many times; False where it died, a signal came, or after `timeout_ns`
-        > 0."""
-        cdef Worker *caller = self.team[0]
-        cdef rv_clock *ready = &self.reports[worker].ready
-        cdef int outcome = RV_TIMEOUT
-        caller.attached = True
-        caller.deadline_ns = rv_now_ns() + timeout_ns if timeout_ns > 0 else 0
-        while outcome == RV_TIMEOUT and not self.watch.fallen[worker] and caller.interrupt == NULL and has_time(caller):
-            detach(caller)
-            outcome = rv_await(ready, times, &caller.patience, &self.control.abort)
-            if outcome == RV_TIMEOUT and look_around(caller) == RV_ABORTED:
-                outcome = RV_ABORTED
-        attach(caller)
-        caller.patience.park_ns = RV_PARK_NS
-        return outcome == RV_REACHED or rv_reached(ready, times)
-
-    def watch_life(self, int worker, int fd):
-        """A descriptor that becomes readable when the process of this worker ends; the engine does not own it."""
-        self.watch.lives[worker].fd = fd
-        self.watch.fallen[worker] = False
-
-    @property
-    def fallen(self) -> list[int]:
-        """The workers whose processes died and were not replaced."""
-        return [index for index in range(self.workers) if self.watch.fallen != NULL and self.watch.fallen[index]]
 
     @property
     def command(self) -> int:
@@ -431,37 +250,6 @@ cdef class Engine:
         """Count the tags of the last command as run, though a worker died in it."""
         self.tag += self.control.cycles
 
-    def post(self, int worker, int64_t inbox):
-        """Say how many bytes wait for a worker, before the next command."""
-        self.reports[worker].inbox = inbox
-
-    def inbox(self, int worker) -> int:
-        """How many bytes wait for this worker; they are taken by it."""
-        cdef int64_t size = self.reports[worker].inbox
-        self.reports[worker].inbox = 0
-        return size
-
-    def outboxes(self) -> list[int] | None:
-        """How many bytes wait for the caller from each worker; None where nothing does. They are taken by it."""
-        cdef int index
-        for index in range(1, self.workers):
-            if self.reports[index].outbox:
-                break
-        else:
-            return None
-        sizes = [self.reports[index].outbox for index in range(self.workers)]
-        for index in range(1, self.workers):
-            self.reports[index].outbox = 0
-        return sizes
-
-    def times_ns(self):
-        """How long commands took since the last look, and how long all workers together were at work in them; processes
-        only."""
-        cdef int64_t took_ns = self.took_ns
-        cdef int64_t worked_ns = self.worked_ns
-        self.took_ns = self.worked_ns = 0
-        return took_ns, worked_ns
-
     def interruption(self):
         """Take what a signal handler raised, or None."""
         cdef Worker *caller = self.team[0]
@@ -471,10 +259,6 @@ cdef class Engine:
         Py_XDECREF(caller.interrupt)
         caller.interrupt = NULL
         return error
-
-    def fail(self, int64_t tag):
-        """Let the caller see that something of this tag failed outside of the engine."""
-        rv_lower_limit(&self.control.last, tag * LEVELS)
 
     def take_failures(self):
         """Take what failed in this process in the last command: (tag, reaction, lo, hi, code, exception or None)."""
@@ -502,15 +286,7 @@ cdef class Engine:
         rv_abort(&self.control.abort, &self.control.issued, 1)
 
     def disown(self):
-        """In a forked child: leave the memory that is shared with the parent's workers alone, for good. It stays
-        mapped, and what replaces it is never freed."""
-        cdef int index
-        if self.memory is not None:
-            self.settle(<char *> allocate(shared_bytes(self.workers)))
-            self.begin_counting(False)
-            for index in range(self.workers):
-                self.team[index].control, self.team[index].clocks = self.control, self.clocks
-                self.team[index].watch = NULL
+        """In a forked child, where no worker lives: nothing runs any more."""
         self.abort()
 
     @property

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reactvec._sched import DONE, FAILED, PENDING, Engine, shared_bytes
+from reactvec._sched import DONE, FAILED, PENDING, Engine
+from reactvec._shared_engine import SharedEngine, shared_bytes
 from reactvec.arena import Arena
 from reactvec.binding import load, view
 from reactvec.placement import usable_cores
@@ -78,9 +79,9 @@ class Execution:
         may_spin = workers <= usable_cores()
         blocks = SharedBlock(shared_bytes(workers)), SharedBlock(self.schedule.arena_bytes)
         self._arena = Arena(self.schedule, blocks[1].memory)
-        self._engine = Engine(workers, len(self._commands), may_spin, blocks[0].memory)
-        load(self._engine, self.topology, self.schedule, self._arena, [0])
-        self._crew = WorkerProcesses(self.topology, self.schedule, blocks, self._engine, self._arena, options, may_spin)
+        self._engine = engine = SharedEngine(workers, len(self._commands), may_spin, blocks[0].memory, 0)
+        load(engine, self.topology, self.schedule, self._arena, [0])
+        self._crew = WorkerProcesses(self.topology, self.schedule, blocks, engine, self._arena, options, may_spin)
         self._steps_with_objects = self._crew.brings_objects(STEP)
         self._finalizer = weakref.finalize(self, self._crew.stop)
 
@@ -164,7 +165,7 @@ class Execution:
     def work_ns(self) -> tuple[int, int]:
         """Since the last look, in nanoseconds: how long commands took, and how long all worker processes together and
         the caller were at work in them."""
-        return self._engine.times_ns()
+        return self._crew.times_ns() if self._crew is not None else (0, 0)
 
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
@@ -315,9 +316,9 @@ class Execution:
             del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
 
     def _raise_the_dead(self) -> None:
-        fallen = self._engine.fallen
-        if fallen and self._crew is not None:
-            raise WorkerDiedError({worker: self._crew.end_of(worker) for worker in fallen})
+        ends = self._crew.ends() if self._crew is not None else {}
+        if ends:
+            raise WorkerDiedError(ends)
 
     def _close_after(self, error: BaseException) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import cloudpickle
 
-from reactvec._sched import Engine
+from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.binding import load
 from reactvec.leash import Leash
@@ -80,7 +80,7 @@ class ProcessWorker:
         self._names = list(schedule.programs)
         self._arena = Arena(schedule, seat.arena.memory, fills=False)
         self._parcels = Parcels(schedule, self._arena)
-        self._engine = Engine(schedule.workers, len(self._names), seat.may_spin, seat.control.memory, seat.worker)
+        self._engine = SharedEngine(schedule.workers, len(self._names), seat.may_spin, seat.control.memory, seat.worker)
         load(self._engine, topology, schedule, self._arena, [seat.worker])
         step = self._names.index(STEP)
         self._engine.serve_plainly(step, self._parcels.left_by(step, seat.worker))

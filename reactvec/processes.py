@@ -14,7 +14,7 @@ from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from reactvec._sched import Engine
+from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.held_signals import held_signals
 from reactvec.leash import Leash
@@ -59,7 +59,7 @@ class WorkerProcesses:
         topology: Topology,
         schedule: Schedule,
         blocks: tuple[SharedBlock, SharedBlock],
-        engine: Engine,
+        engine: SharedEngine,
         arena: Arena,
         options: ProcessOptions,
         may_spin: bool,
@@ -121,6 +121,14 @@ class WorkerProcesses:
         if not step:
             self._filled |= {(worker, slot) for worker in self._mail for slot in range(self._slots)}
         return failures
+
+    def times_ns(self) -> tuple[int, int]:
+        """How long commands took since the last look, and how long all workers together were at work in them."""
+        return self._engine.times_ns()
+
+    def ends(self) -> dict[int, str]:
+        """The workers whose processes died and were not replaced, and how each ended."""
+        return {worker: self.end_of(worker) for worker in self._engine.fallen}
 
     def end_of(self, worker: int) -> str:
         """How a process ended, in words."""
