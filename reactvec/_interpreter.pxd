@@ -84,6 +84,7 @@ cdef struct Program:
     Instruction *code
     int64_t length
     uint32_t *publishes    # PUBLISH instructions per tag, of every worker
+    int64_t tags           # that a cycle takes: 1, or 0 of an aside
 
 
 cdef struct Control:       # the one control word: written by the caller before it advances `issued`

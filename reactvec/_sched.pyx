@@ -127,8 +127,9 @@ cdef class Engine:
         if self.memory is None:
             free(self.control)
 
-    def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes):
-        """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order."""
+    def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes, bint counts=True):
+        """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order; an
+        aside does not count: it takes no tag."""
         cdef Program *program = &self.team[worker].programs[command]
         cdef int64_t row
         cdef int index
@@ -138,6 +139,7 @@ cdef class Engine:
             program.publishes[index] = publishes[index]
         program.code = <Instruction *> allocate(code.shape[0] * sizeof(Instruction))
         program.length = code.shape[0]
+        program.tags = counts
         for row in range(code.shape[0]):
             program.code[row].kind = <int> code[row, 0]
             if code[row, 0] == EXEC:
@@ -289,7 +291,7 @@ cdef class Engine:
                 self.worked_ns += self.reports[index].busy_ns
         if outcome == RV_ABORTED or rv_limited(&control.last) != NEVER or self.has_fallen():
             return _FAILED
-        self.tag += control.cycles
+        self.count()
         return _FAILED if caller.interrupt != NULL else _DONE  # these tags are complete; those that follow do not run
 
     cdef bint has_fallen(self) noexcept:
@@ -424,7 +426,10 @@ cdef class Engine:
 
     def commit(self):
         """Count the tags of the last command as run, though a worker died in it."""
-        self.tag += self.control.cycles
+        self.count()
+
+    cdef void count(self) noexcept:
+        self.tag += self.control.cycles * self.team[0].programs[self.control.command].tags
 
     def post(self, int worker, int64_t inbox):
         """Say how many bytes wait for a worker, before the next command."""

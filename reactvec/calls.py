@@ -44,7 +44,7 @@ class Calls(VectorEnv[Any, Any, Array]):
 
     _execution: Execution
     _requests: Array
-    _answers: list[Array]
+    _answers: Array
     _called: list[int]
     _asked: Pending
     _is_native: bool
@@ -127,10 +127,9 @@ class Calls(VectorEnv[Any, Any, Array]):
         return tuple(cloudpickle.loads(answers[i]) for i in self._called)
 
     def _taken_answers(self) -> list[Any]:
-        """The answers of the last tag, which are not kept."""
-        answers: list[Any] = self._answers[(self._execution.tag - 1) & 1].tolist()
-        for slot in self._answers:
-            slot.fill(None)
+        """The answers of the last command that gives any, which are not kept."""
+        answers: list[Any] = self._answers.tolist()
+        self._answers.fill(None)
         return answers
 
     def _finish(self, what: str, timeout: float | None) -> None:

@@ -164,7 +164,7 @@ class EnvBank(Reactor):
         """Step the rows with the actions of the typed port."""
         step_rows(self, rows.start, self._actions(action), results)
 
-    @reaction(on="step_given", triggers=[request], effects=stepped)
+    @reaction(on="step_given", triggers=[request], effects=stepped, whole=True)
     def step_given(self, rows: range, request: Array, *results: Array) -> None:
         """Step the rows with actions of any kind."""
         step_rows(self, rows.start, request.tolist(), results)

@@ -115,7 +115,7 @@ class WorkerProcesses:
                 self._parcels.unpack(rows, tag)
                 self._filled.add((worker, slot))
                 failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
-        if not step:
+        if not step and self._names[command] not in self._schedule.asides:
             self._filled |= {(worker, slot) for worker in self._mail for slot in range(self._slots)}
         return failures
 

@@ -18,7 +18,7 @@ from reactvec.schedule import Schedule
 
 Array = npt.NDArray[Any]
 RESTARTED = "worker_restarted"  # the info key of environments that came back
-IN_A_ROW = 3  # so many commands one after another may lose the same worker
+IN_A_ROW = 3  # so many steps or resets one after another may lose the same worker
 
 
 class EnvironmentsLostError(WorkerDiedError):
@@ -47,13 +47,15 @@ def naming_environments(schedule: Schedule) -> Iterator[None]:
 class Recovery:
     """Brings the environments of dead workers back, each with a seed drawn from the one that it was reset with last.
 
-    A worker that dies in more than `IN_A_ROW` commands one after another is given up, with a RuntimeError.
+    A worker that dies in more than `IN_A_ROW` steps or resets one after another is given up, with a RuntimeError.
     """
 
     def __init__(self, bank: EnvBank, execution: Execution, requests: Array, slots: Sequence[tuple[Any, ...]]) -> None:
         self._bank, self._execution, self._requests, self._slots = bank, execution, requests, slots
         self._seeds: list[int | None] = [None] * bank.rows
         self._restarts = [0] * bank.rows
+        for running in execution.slots(bank.running):
+            running.fill(-1)  # before the first step, too, for `in_step`
         self._deaths: dict[int, tuple[int, int]] = {}  # worker: the tag of its last death, how many came in a row
 
     def remember(self, i: int, seed: int | None) -> None:
@@ -108,7 +110,7 @@ class Recovery:
             times = times + 1 if last == self._execution.tag - 1 else 1
             self._deaths[worker] = self._execution.tag, times
             if times > IN_A_ROW:
-                raise RuntimeError(f"worker {worker} died in {times} commands one after another")
+                raise RuntimeError(f"worker {worker} died in {times} steps or resets one after another")
 
     def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> None:
         """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""

@@ -56,7 +56,7 @@ class ReactorVectorEnv(Calls):
         shared_memory: False for observations that cannot lie in shared memory: those of Graph, Sequence and custom
             spaces.
         copy: whether `reset` and `step` return observations of their own; if not, they are views that stay valid
-            until the next call but one.
+            until the next `reset` or `step` but one.
         context: how worker processes start: "fork", "forkserver", "spawn", or None for the interpreter's default.
         daemon: whether they end with this process and may have no children of their own; as in AsyncVectorEnv.
         worker: a function that speaks AsyncVectorEnv's pipe protocol; refused.
@@ -160,7 +160,7 @@ class ReactorVectorEnv(Calls):
         self._actions = Actions(self.action_space, self.single_action_space, port, self._requests)
         outputs = (bank.obs, bank.reward, bank.terminated, bank.truncated, bank.final_obs, bank.infos)
         self._slots = [tuple(self._slot(port, slot) for port in outputs) for slot in range(2)]
-        self._answers = self._execution.slots(bank.answer)
+        (self._answers,) = self._execution.slots(bank.answer)  # of asides
         self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
         self._recovery = Recovery(bank, self._execution, self._requests, self._slots)
         self._sharing = Sharing(self._execution) if self._adapts else None

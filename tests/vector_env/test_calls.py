@@ -56,6 +56,25 @@ def test_some_environments(place: dict[str, Any]) -> None:
     vector.close()
 
 
+@everywhere
+def test_calls_take_no_tag_and_leave_views_as_they_are(place: dict[str, Any]) -> None:
+    vector = ReactorVectorEnv([SampleEnv] * 4, copy=False, **place)
+    vector.reset(seed=0)
+    for _ in range(3):
+        observations, *_ = vector.step(np.zeros(4, int))
+        kept, tag = observations.copy(), vector._execution.tag
+        vector.get_attr("scale")
+        vector.set_attr("scale", 2.0, indices=1)
+        vector.render()
+        with pytest.raises(KeyError):
+            vector.call("fail", KeyError("odd"), indices=3)
+        assert vector._execution.tag == tag
+        assert observations.tobytes() == kept.tobytes()
+    vector.step(np.zeros(4, int))
+    assert observations.tobytes() == kept.tobytes()
+    vector.close()
+
+
 @on_few
 def test_indices_and_values_that_make_no_sense(place: dict[str, Any]) -> None:
     vector = ReactorVectorEnv([SampleEnv] * 3, **place)

@@ -163,7 +163,9 @@ def test_an_environment_that_dies_at_each_reset_is_given_up(make: Make, place: d
         **place,
     )
     vector.reset(options=[None, None, None, {"fault": ""}])
-    with pytest.raises(EnvironmentsLostError, match=r"environments 2 to 3\. They could not .* 4 commands one after"):
+    with pytest.raises(
+        EnvironmentsLostError, match=r"environments 2 to 3\. They could not .* 4 steps or resets one after"
+    ):
         kill_again_and_again(vector)
     with pytest.raises(EnvironmentsLostError, match="could not be brought back"):
         vector.reset()
