@@ -106,7 +106,8 @@ class Execution:
         (whose exception is raised; the tag is still begun); `finish` again goes on. What the caller itself runs has no
         limit, nor has a wait in the middle of that.
         """
-        return self._conclude(self._engine.finish(0 if timeout is None else max(1, int(min(timeout, LONGEST_S) * 1e9))))
+        within_ns = 0 if timeout is None else max(1, int(min(max(timeout, 0), LONGEST_S) * 1e9))
+        return self._conclude(self._engine.finish(within_ns))
 
     def command(self, name: str) -> None:
         """Run the reactions declared with `on=name`, as one tag, or as an aside, which takes none. A port that they do

@@ -21,6 +21,7 @@ from reactvec.arguments import (
     check_arguments,
     check_not_native,
     check_shareable,
+    check_timeout,
     option_rows,
     seed_rows,
 )
@@ -250,6 +251,7 @@ class ReactorVectorEnv(Calls):
         Worker processes that take longer than `timeout` seconds are killed, with `terminate` all of them at once. What
         a signal cut short gets 5 seconds where no timeout says otherwise.
         """
+        check_timeout(timeout)
         if not hasattr(self, "_asked"):
             return
         self.closed, pending = True, self._pending
