@@ -53,3 +53,4 @@ cdef struct Program:
     Instruction *code
     int64_t length
     uint32_t *publishes    # PUBLISH instructions per tag, of every worker
+    int64_t tags           # that a cycle takes: 1, or 0 of an aside

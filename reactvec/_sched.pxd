@@ -38,3 +38,4 @@ cdef class Engine:
     cdef void issue(self, int command, int64_t cycles) noexcept
     cdef int conclude(self, int64_t deadline_ns) noexcept
     cdef int judge(self, int outcome) noexcept
+    cdef void count(self) noexcept

@@ -79,8 +79,9 @@ cdef class Engine:
         free(self.team)
         free(self.own)
 
-    def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes):
-        """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order."""
+    def load(self, int command, int worker, const int64_t[:, ::1] code, list bindings, publishes, bint counts=True):
+        """Load a worker's program. `bindings` holds a `Binding` for each EXEC of `code`, in order; an
+        aside does not count: it takes no tag."""
         cdef Program *program = &self.team[worker].programs[command]
         cdef int64_t row
         cdef int index
@@ -90,6 +91,7 @@ cdef class Engine:
             program.publishes[index] = publishes[index]
         program.code = <Instruction *> allocate(code.shape[0] * sizeof(Instruction))
         program.length = code.shape[0]
+        program.tags = counts
         for row in range(code.shape[0]):
             program.code[row].kind = <int> code[row, 0]
             if code[row, 0] == EXEC:
@@ -219,7 +221,7 @@ cdef class Engine:
         """What became of the command. Without failure, or with a signal alone, its tags are committed."""
         if outcome == RV_ABORTED or rv_limited(&self.control.last) != NEVER:
             return _FAILED
-        self.tag += self.control.cycles
+        self.count()
         return _FAILED if self.team[0].interrupt != NULL else _DONE  # these tags are complete; no others run
 
     def serve(self, int worker):
@@ -248,7 +250,10 @@ cdef class Engine:
 
     def commit(self):
         """Count the tags of the last command as run, though a worker died in it."""
-        self.tag += self.control.cycles
+        self.count()
+
+    cdef void count(self) noexcept:
+        self.tag += self.control.cycles * self.team[0].programs[self.control.command].tags
 
     def interruption(self):
         """Take what a signal handler raised, or None."""

@@ -21,7 +21,7 @@ def step_rows(bank, int64_t first, list actions, tuple results):
     cdef int64_t *running = <int64_t *> cnp.PyArray_DATA(<cnp.ndarray?> results[6])
     try:
         step_each(bank, first, actions, results, running)
-    except Exception as error:
+    except BaseException as error:
         bank.name_environment(error, running[0])
         raise
     finally:
@@ -53,6 +53,8 @@ cdef int step_each(bank, int64_t first, list actions, tuple results, int64_t *ru
             observation, value, terminal, cut, info = envs[first + k].step(actions[k])
             if terminal or cut:
                 observation, info = bank.end_episode(first + k, k, observation, info, results[4], infos)
+        if type(info) is not dict:
+            bank.check_info(info)
         if info:
             infos[k] = (*(infos[k] or ()), info)
         if type(value) is float:

@@ -45,6 +45,16 @@ class Actions:
         if array.shape != self._port.shape:
             action_rows(self._space, actions, len(self._requests))  # what `iterate` refuses
             raise ValueError(f"Expected actions of shape {self._port.shape}, got {array.shape}")
-        if not np.can_cast(array.dtype, self._port.dtype, "same_kind"):
+        if not (_stands_for(array.dtype, self._port.dtype) or _are_python_bools(actions)):
             raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self._single}")
         return array
+
+
+def _stands_for(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    """Whether a kernel does with numbers of one dtype what an environment does with those of the other."""
+    return given == wanted or (wanted.kind == "i" and given.kind in "iu" and np.can_cast(given, wanted))
+
+
+def _are_python_bools(actions: Any) -> bool:
+    """Whether they are Python's, which are ints, to Gymnasium too; NumPy's are not."""
+    return not isinstance(actions, np.ndarray) and all(type(action) is bool for action in actions)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import CustomSpaceError
 from gymnasium.vector.utils import create_shared_memory, iterate
+
+from reactvec.whole_number import is_truth_value, whole_number
 
 # What Gymnasium's own worker refuses to call.
 NOT_CALLED = ("reset", "step", "close", "_setattr", "_check_spaces")
@@ -86,15 +89,34 @@ def row_indices(indices: int | Iterable[int] | None, num_envs: int) -> list[int]
     """Which sub-environments are meant: all, one, or some, each once; negative ones count from the end."""
     if indices is None:
         return list(range(num_envs))
-    given = list(indices) if isinstance(indices, Iterable) else [indices]
+    listed = indices.tolist() if isinstance(indices, np.ndarray) else indices
+    given = list(listed) if isinstance(listed, Iterable) else [listed]
     rows = []
-    for index in map(operator.index, given):
+    for index in map(whole_number, given):
+        if index is None:
+            raise TypeError(_misread(given))
         if not -num_envs <= index < num_envs:
             raise IndexError(f"indices: there is no sub-environment {index}; there are {num_envs}")
         rows.append(index % num_envs)
     if len(set(rows)) < len(rows):
         raise ValueError(f"indices={given} names a sub-environment twice")
     return rows
+
+
+def _misread(given: list[Any]) -> str:
+    """What is wrong with indices that are no whole numbers."""
+    if any(map(is_truth_value, given)):
+        return f"indices={given}: truth values, which are no numbers of environments; give np.flatnonzero(mask)"
+    return f"indices={given}: give whole numbers, or None for all"
+
+
+def check_timeout(timeout: object) -> None:
+    """Raise TypeError or ValueError for what is no number of seconds. As in Gymnasium, below 0 is the same as 0."""
+    if timeout is None:
+        return
+    if not isinstance(timeout, Real) or math.isnan(timeout):
+        wrong = ValueError if isinstance(timeout, Real) else TypeError
+        raise wrong(f"timeout={timeout!r}: give seconds, or None for as long as it takes")
 
 
 def check_call(name: str) -> None:
@@ -167,7 +189,8 @@ def _check_observation_mode(mode: object) -> None:
 def _check_max_concurrency(limit: object) -> None:
     if limit is None:
         return
-    if not isinstance(limit, int | np.integer):
+    number = whole_number(limit)
+    if number is None:
         raise ValueError(f"`max_concurrency` must be an integer or None, got {type(limit)}.")
-    if limit < 1:
+    if number < 1:
         raise ValueError(f"`max_concurrency` must be a positive or None, got {limit}.")

@@ -49,7 +49,7 @@ def load(engine: Engine, topology: Topology, schedule: Schedule, arena: Arena, w
                 for op, (index, lo, hi, *_) in schedule.instructions(name, worker)
                 if op is Op.EXEC
             ]
-            engine.load(command, worker, program.code[worker], bindings, program.publishes)
+            engine.load(command, worker, program.code[worker], bindings, program.publishes, name not in schedule.asides)
 
 
 def bind(arena: Arena, reaction: ScheduledReaction, method: Callable[..., Any], lo: int, hi: int) -> Binding:

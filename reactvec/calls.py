@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 from gymnasium.vector import VectorEnv
 
-from reactvec.arguments import check_call, row_indices, value_rows
+from reactvec.arguments import check_call, check_timeout, row_indices, value_rows
 from reactvec.deployment import Deployment
 from reactvec.processes import WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError
@@ -137,10 +137,11 @@ class Calls(VectorEnv[Any, Any, Array]):
         """Finish the reset, step or call that was begun.
 
         Raises:
-            ValueError: a timeout where environments run in this process, which nothing could keep.
+            ValueError: a timeout where environments run in this process, which nothing could keep, or one that is NaN.
             multiprocessing.TimeoutError: it takes longer than `timeout` seconds, and stays pending.
             Exception: what a sub-environment raised, or that its process died.
         """
+        check_timeout(timeout)
         if timeout is not None and not self._deployment.place.isolated:
             raise ValueError(
                 f"timeout={timeout}: an environment that runs in this process cannot be interrupted; leave timeout "

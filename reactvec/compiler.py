@@ -2,6 +2,7 @@
 
 wire        check ports and connections, find the slab of each port            wiring.py
 levels      order the reactions of one tag (acyclic precedence graph, Kahn)    here
+asides      find the commands that take no tag, and what the others carry over asides.py
 presence    find the ports that can be absent, and the reactions they guard    presence.py
 place       give each slab its slots and its place in the arena                here
 partition   spread banks over workers, put in sync points                      partition.py
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from reactvec.asides import find_asides, find_carried, touched
 from reactvec.partition import partition
 from reactvec.presence import find_absent
 from reactvec.schedule import ALIGNMENT, Access, Schedule, ScheduledReaction, Slab
@@ -77,7 +79,9 @@ def _compile(topology: Topology, workers: int, isolated: bool) -> Schedule:
         _set_levels(nodes, members)
         members.sort(key=lambda index: nodes[index].level)
     absent, guards = find_absent(wiring, nodes, commands)
-    slabs, arena_bytes = _place(wiring, absent)
+    external = {index for port, index in wiring.owners.items() if isinstance(port, InputPort)}
+    asides = find_asides(nodes, commands, external)
+    slabs, arena_bytes = _place(wiring, absent, external | touched(nodes, commands, asides))
     reactions = tuple(_scheduled(node, guards.get(index, ())) for index, node in enumerate(nodes))
     return Schedule(
         workers=workers,
@@ -88,6 +92,8 @@ def _compile(topology: Topology, workers: int, isolated: bool) -> Schedule:
             name: partition(name, reactions, slabs, members, workers, isolated) for name, members in commands.items()
         },
         arena_bytes=arena_bytes,
+        asides=asides,
+        carried=find_carried(nodes, commands, slabs, asides),
     )
 
 
@@ -175,15 +181,15 @@ def _port(node: Node, use: Port | Presence) -> str:
     return f"{node.reactor.name}.{(use.port if isinstance(use, Presence) else use).name}"
 
 
-def _place(wiring: Wiring, absent: set[int]) -> tuple[tuple[Slab, ...], int]:
-    """Slots, strides and offsets. An output has one slot more than its longest delay, and at least two: the tag that
-    runs never overwrites the one that was committed last."""
+def _place(wiring: Wiring, absent: set[int], timeless: set[int]) -> tuple[tuple[Slab, ...], int]:
+    """Slots, strides and offsets. What is `timeless` has one slot; an output has one more than its longest delay, and
+    at least two: the tag that runs never overwrites the one that was committed last."""
     slabs, end = [], 0
     for port, index in wiring.owners.items():
         assert port.reactor is not None
         external = isinstance(port, InputPort)
         rows = port.reactor.rows
-        slots = 1 if external else 1 << max(1, wiring.depth[port].bit_length())
+        slots = 1 if index in timeless else 1 << max(1, wiring.depth[port].bit_length())
         stride = offset = 0
         if port.dtype.hasobject:
             offset = -1

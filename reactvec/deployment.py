@@ -69,7 +69,7 @@ class Deployment:
         self._results = [
             Results(*(self._slot(getattr(bank, name), slot) for name in Results._fields)) for slot in range(2)
         ]
-        self._answers = self.execution.slots(bank.answer)
+        (self._answers,) = self.execution.slots(bank.answer)  # of asides
         self.recovery = Recovery(bank, self.execution, self.request, self.results)
         self.sharing = Sharing(self.execution) if adapts else None
 
@@ -83,10 +83,9 @@ class Deployment:
         return self._results[(self.execution.tag - 1) & 1]
 
     def take_answers(self) -> list[Any]:
-        """The answers of the last tag, which are not kept."""
-        answers: list[Any] = self._answers[(self.execution.tag - 1) & 1].tolist()
-        for slot in self._answers:
-            slot.fill(None)
+        """The answers of the last command that gives any, which are not kept."""
+        answers: list[Any] = self._answers.tolist()
+        self._answers.fill(None)
         return answers
 
     def follow(self, other: Deployment) -> None:

@@ -36,6 +36,12 @@ def _note(error: BaseException, text: str) -> None:
         error.add_note(text)
 
 
+def check_info(info: object) -> None:
+    """Raise TypeError for an info whose items Gymnasium could not take."""
+    if not hasattr(info, "items"):
+        raise TypeError(f"an info is a dict, and this one is {info!r}")
+
+
 class SpaceMismatchError(RuntimeError, AssertionError):
     """Sub-environments whose spaces cannot be batched; SyncVectorEnv raises AssertionError there before 1.3."""
 
@@ -71,6 +77,7 @@ class EnvBank(Reactor):
     space = OutputPort((), object)
     running = OutputPort((), np.int64)
     name_environment = staticmethod(name_environment)
+    check_info = staticmethod(check_info)
     stepped = (obs, reward, terminated, truncated, final_obs, infos, running)
 
     def __init__(
@@ -152,7 +159,8 @@ class EnvBank(Reactor):
                 try:
                     observation, info = self.env(i).reset(seed=expected if seed is None else seed, options=options)
                     self.write(obs, k, observation)
-                except Exception as error:
+                    check_info(info)
+                except BaseException as error:
                     name_environment(error, i)
                     raise
                 self.ended[i] = False
@@ -164,7 +172,7 @@ class EnvBank(Reactor):
         """Step the rows with the actions of the typed port."""
         step_rows(self, rows.start, self._actions(action), results)
 
-    @reaction(on="step_given", triggers=[request], effects=stepped)
+    @reaction(on="step_given", triggers=[request], effects=stepped, whole=True)
     def step_given(self, rows: range, request: Array, *results: Array) -> None:
         """Step the rows with actions of any kind."""
         step_rows(self, rows.start, request.tolist(), results)
@@ -218,14 +226,16 @@ class EnvBank(Reactor):
 
     def _visit(self, rows: range, request: Array, act: Callable[[int, gym.Env[Any, Any]], object]) -> None:
         """Do something with each environment that has a request; what fails first is raised when all have had it."""
-        errors = []
+        errors: list[BaseException] = []
         for k, i in enumerate(rows):
             if request[k] is not None:
                 try:
                     act(k, self.visible(i))
-                except Exception as error:
+                except BaseException as error:
                     name_environment(error, i)
                     errors.append(error)
+                    if isinstance(error, KeyboardInterrupt):
+                        break  # Ctrl-C is not answered with more work
         _raise_first(errors)
 
     @reaction(on="shutdown")
@@ -297,6 +307,6 @@ def naming(index: int) -> Iterator[None]:
     """Note on an exception which sub-environment it comes from."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         name_environment(error, index)
         raise

@@ -30,7 +30,8 @@ class ClosedExecutionError(RuntimeError):
 
 
 class Execution:
-    """A topology at work: `advance(n)` runs n tags, `command(name)` the reactions of another command, as one tag.
+    """A topology at work: `advance(n)` runs n tags, `command(name)` those of another command, as one tag or as an
+    aside, which takes none.
 
     The schedule must be compiled from this topology. Startup reactions run at construction (tag -1), shutdown
     reactions at `close`, and where startup failed. The calling thread is worker 0; the others live until `close`: they
@@ -107,7 +108,8 @@ class Execution:
         return self._conclude(self._engine.finish(nanoseconds(timeout)))
 
     def command(self, name: str) -> None:
-        """Run the reactions declared with `on=name`, as one tag. A port that they do not write keeps its value."""
+        """Run the reactions declared with `on=name`, as one tag, or as an aside, which takes none. A port that they do
+        not write keeps its value."""
         if name == STEP and not self._steps_with_objects:
             outcome = self._engine.run(self._step, 1)
         else:
@@ -185,7 +187,8 @@ class Execution:
         return committed
 
     def slots(self, port: Port) -> list[npt.NDArray[Any]]:
-        """The slabs of an output port, as `read` returns them: that of tag t is at t modulo their number."""
+        """The slabs of an output port, as `read` returns them: that of tag t is at t modulo their number, what asides
+        wrote in the only one."""
         values = self._arena.values[self._index(port)]
         return [values[slot] if self._bank(port) else values[slot][0, ...] for slot in range(len(values))]
 
@@ -272,8 +275,7 @@ class Execution:
         return partial(self._prepare, name)
 
     def _prepare(self, name: str) -> None:
-        if name not in (STEP, STARTUP):
-            self._carry()
+        self._carry(name)
         if self._crew is not None:
             self._crew.post(self._commands[name])
 
@@ -350,12 +352,14 @@ class Execution:
         values: npt.NDArray[Any] = self._arena.values[self._index(port)][slot]
         return values if self._bank(port) else values[0, ...]
 
-    def _carry(self) -> None:
-        """Start a command from the values of the tag before."""
-        for slab, values, flags in zip(self.schedule.slabs, self._arena.values, self._arena.flags, strict=True):
-            values[self.tag % slab.slots] = values[(self.tag - 1) % slab.slots]
+    def _carry(self, name: str) -> None:
+        """Start a command from the values of the tag before, as far as it may leave them as they are."""
+        for index in self.schedule.carried[name]:
+            values, flags = self._arena.values[index], self._arena.flags[index]
+            new, old = self.tag % len(values), (self.tag - 1) % len(values)
+            values[new] = values[old]
             if flags is not None:
-                flags[self.tag % slab.slots] = flags[(self.tag - 1) % slab.slots]
+                flags[new] = flags[old]
 
 
 def _rows(reaction: ScheduledReaction, lo: int, hi: int) -> str:

@@ -17,7 +17,7 @@ def explain(schedule: Schedule, command: str | None = None) -> str:
     ]
     names = [command] if command else [name for name in schedule.programs if _members(schedule, name)]
     for name in names:
-        lines += ["", f"{name}:"]
+        lines += ["", f"{name}, an aside (takes no tag):" if name in schedule.asides else f"{name}:"]
         for worker in range(schedule.workers):
             lines += [f"  worker {worker}", *(f"    {line}" for line in _program(schedule, name, worker))]
         fused = list(_fused(schedule, name))

@@ -51,7 +51,7 @@ class NativeEnvBank(EnvBank):
         """The kernel that steps a range of rows."""
         return self.native.step
 
-    @reaction(on="step_in_python", triggers=[EnvBank.action], effects=EnvBank.stepped)
+    @reaction(on="step_in_python", triggers=[EnvBank.action], effects=EnvBank.stepped, whole=True)
     def step_in_python(self, rows: range, action: Array, *results: Array) -> None:
         """Step the shadows of the rows, after `leave`."""
         step_rows(self, rows.start, self._actions(action), results)

@@ -95,10 +95,11 @@ class Parcels:
             slots = self._arena.values[index]
             slots[tag % len(slots)][lo:hi] = None
 
-    def carry(self, tag: int) -> None:
-        """Start a tag from the objects of the tag before."""
-        for slab, slots in zip(self._schedule.slabs, self._arena.values, strict=True):
-            if slab.offset < 0 and len(slots) > 1:
+    def carry(self, command: int, tag: int) -> None:
+        """Start a command from the objects of the tag before, as far as it may leave them as they are."""
+        for index in self._schedule.carried[self._commands[command]]:
+            if self._schedule.slabs[index].offset < 0:
+                slots = self._arena.values[index]
                 slots[tag % len(slots)] = slots[(tag - 1) % len(slots)]
 
     def _take(self, pieces: list[Piece], tag: int) -> Iterator[tuple[int, int, list[Any]]]:

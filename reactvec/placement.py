@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reactvec.whole_number import whole_number
+
 
 def usable_cores() -> int:
     """Cores that this process may use: the affinity mask, cut down by the cgroup's CPU quota; at least 1."""
@@ -71,24 +73,25 @@ def resolve_placement(
     """
     if placement not in PLACEMENTS:
         raise ValueError(f"placement={placement!r} is not one of {', '.join(map(repr, PLACEMENTS))}")
-    if num_workers is not None and (type(num_workers) is not int or not 1 <= num_workers <= num_envs):
+    workers = whole_number(num_workers)
+    if num_workers is not None and (workers is None or not 1 <= workers <= num_envs):
         raise ValueError(
             f"num_workers={num_workers!r} must be a whole number from 1 to the number of environments, {num_envs}"
         )
     if isolated and placement in ("inline", "threads"):
         raise ValueError(f"isolated=True keeps environments out of this process, placement={placement!r} in it")
-    if placement == "inline" and num_workers not in (None, 1):
-        raise ValueError(f"placement='inline' has one worker, not {num_workers}; use placement='threads'")
+    if placement == "inline" and workers not in (None, 1):
+        raise ValueError(f"placement='inline' has one worker, not {workers}; use placement='threads'")
     reason = _processes_refused()
     if reason and (placement == "processes" or isolated):
         raise ValueError(f"no worker processes: {reason}; or use placement='inline'")
-    most = num_workers or min(usable_cores(), num_envs)
+    most = workers or min(usable_cores(), num_envs)
     if isolated:
         return Placement("processes", most, isolated=True)
     if placement != "auto":
         return Placement(placement, 1 if placement == "inline" else most)
     if native:
-        most = num_workers or max(1, min(usable_cores(), num_envs // NATIVE_ROWS_PER_WORKER))
+        most = workers or max(1, min(usable_cores(), num_envs // NATIVE_ROWS_PER_WORKER))
         return Placement("inline" if most == 1 else "threads", most)
     if most == 1 or (not native and gil_enabled() and _processes_refused()):
         return Placement("inline", 1)

@@ -113,8 +113,7 @@ class ProcessWorker:
                 self._parcels.unpack(self._seat.inbox.take(size), 0)
         except Exception as error:
             return [self._failed(command, error)]
-        if self._names[command] not in (STEP, STARTUP):
-            self._parcels.carry(self._engine.tag)
+        self._parcels.carry(command, self._engine.tag)
         return []
 
     def _answer(self, command: int, failures: list[PackedFailure]) -> int:

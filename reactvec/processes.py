@@ -118,7 +118,7 @@ class WorkerProcesses:
                 self._parcels.unpack(rows, tag)
                 self._filled.add((worker, slot))
                 failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
-        if not step:
+        if not step and self._names[command] not in self._schedule.asides:
             self._filled |= {(worker, slot) for worker in self._mail for slot in range(self._slots)}
         return failures
 
@@ -247,7 +247,7 @@ def end_in_words(process: BaseProcess) -> str:
 
 def nanoseconds(timeout: float | None) -> int:
     """A timeout in seconds as the engine takes it: 0 for none."""
-    return 0 if timeout is None else max(1, int(min(timeout, LONGEST_S) * 1e9))
+    return 0 if timeout is None else max(1, int(min(max(timeout, 0), LONGEST_S) * 1e9))
 
 
 def rows_of(schedule: Schedule, worker: int) -> range:

@@ -62,6 +62,8 @@ class Recovery:
         self._bank, self._execution, self._request, self._results = bank, execution, request, results
         self._seeds: list[int | None] = [None] * bank.rows
         self._restarts = [0] * bank.rows
+        for running in execution.slots(bank.running):
+            running.fill(-1)  # before the first step, too, for `in_step`
         self._deaths: dict[int, tuple[int, int]] = {}  # worker: the tag of its last death, how many came in a row
         self._course: Course | None = None
         self._until: float | None = None

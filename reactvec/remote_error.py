@@ -47,6 +47,8 @@ def _build(description: Any) -> BaseException:
     error.args = arguments
     if str(error) != text and not attributes:  # what C code keeps beside the arguments, such as UnicodeDecodeError
         error = kind(*arguments)
+    if isinstance(error, SystemExit):
+        SystemExit.__init__(error, *arguments)  # which sets its code
     vars(error).update(attributes)
     if trace is not None:
         error.__traceback__ = Traceback.from_dict(trace).as_traceback()

@@ -36,9 +36,9 @@ ALIGNMENT = 128  # bytes, of slots in the arena; two cache lines, since some pro
 class Slab:
     """Where the values of an output port (or of an input that the caller feeds) live: `slots` slabs `[rows, *shape]`.
 
-    The value of tag t is in slot t mod slots. `offset` and `stride` (bytes, from one slot to the next) place it in the
-    arena; an object slab has offset -1 and lives in its process. `flags` is the offset of its presence flags
-    (`slots` times `rows` bytes), or -1 where it is always present.
+    The value of tag t is in slot t mod slots; what belongs to no tag has one slot. `offset` and `stride` (bytes, from
+    one slot to the next) place it in the arena; an object slab has offset -1 and lives in its process. `flags` is the
+    offset of its presence flags (`slots` times `rows` bytes), or -1 where it is always present.
     """
 
     name: str
@@ -108,6 +108,8 @@ class Schedule:
     initial: Mapping[int, Any]  # slab -> the value of its delayed readers before the first tag
     programs: Mapping[str, Program]
     arena_bytes: int
+    asides: frozenset[str]  # commands that take no tag
+    carried: Mapping[str, tuple[int, ...]]  # command -> the slabs that it starts from the values of the tag before
 
     def __post_init__(self) -> None:
         for program in self.programs.values():

@@ -146,6 +146,7 @@ class Reaction:
     period: Duration
     offset: Duration
     native: bool
+    whole: bool
 
     @property
     def uses(self) -> tuple[PortUse, ...]:
@@ -162,6 +163,7 @@ def reaction(
     period: Duration = 1,
     offset: Duration = 0,
     native: bool = False,
+    whole: bool = False,
 ) -> Callable[[F], F]:
     """Declare a method as a reaction.
 
@@ -175,6 +177,11 @@ def reaction(
     of your own (`Execution.command`). `period` and `offset` are in tags: an int, a Fraction, or the name of an
     attribute of the reactor that holds one. A `native` method is called once per process, when a schedule is bound, and
     returns the kernel (a capsule, see `_kernel.pxd`) that runs in its place.
+
+    A command of your own is a tag like a step, which starts from the values of the tag before: its reactions may leave
+    rows as they are, unless they are `whole` and promise to write all, as those of steps do. It is an aside where its
+    reactions read external inputs alone (or what asides wrote, undelayed) and write only what no command but asides
+    touches: it takes no tag, costs no copy, and what it wrote stays until asides write there again, or fail to.
     """
     for what, value, least in (("period", period, 1), ("offset", offset, 0)):
         if not isinstance(value, str):
@@ -182,7 +189,7 @@ def reaction(
 
     def declare(method: F) -> F:
         method.__reaction__ = Reaction(  # type: ignore[attr-defined]
-            method.__name__, tuple(triggers), tuple(sources), tuple(effects), on, period, offset, native
+            method.__name__, tuple(triggers), tuple(sources), tuple(effects), on, period, offset, native, whole
         )
         return method
 

@@ -21,6 +21,7 @@ from reactvec.arguments import (
     check_arguments,
     check_not_native,
     check_shareable,
+    check_timeout,
     option_rows,
     seed_rows,
 )
@@ -52,7 +53,7 @@ class ReactorVectorEnv(Calls):
         shared_memory: False for observations that cannot lie in shared memory: those of Graph, Sequence and custom
             spaces.
         copy: whether `reset` and `step` return observations of their own; if not, they are views that stay valid
-            until the next call but one.
+            until the next `reset` or `step` but one.
         context: how worker processes start: "fork", "forkserver", "spawn", or None for the interpreter's default.
         daemon: whether they end with this process and may have no children of their own; as in AsyncVectorEnv.
         worker: a function that speaks AsyncVectorEnv's pipe protocol; refused.
@@ -241,6 +242,7 @@ class ReactorVectorEnv(Calls):
         Worker processes that take longer than `timeout` seconds are killed, with `terminate` all of them at once. What
         a signal cut short gets 5 seconds where no timeout says otherwise.
         """
+        check_timeout(timeout)
         if not hasattr(self, "_asked"):
             return
         self._ready, self.closed, pending = False, True, self._pending

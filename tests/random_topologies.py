@@ -51,6 +51,7 @@ class Body:
     period: int | Fraction = 1
     offset: int | Fraction = 0
     native: bool = False
+    whole: bool = False
 
 
 @dataclass
@@ -125,14 +126,29 @@ def _draw_bodies(random: Random, node: Node, native: float) -> None:
         if random.random() < 0.3:
             body.period, body.offset = random.choice(PERIODS), random.choice(OFFSETS)
         node.bodies.append(body)
-    if random.random() < 0.3:
-        node.bodies.append(Body([], random.sample(inputs, len(inputs) // 2), _some(random, node), on="reset"))
     fresh = [output for output in _some(random, node) if node.initials[output] is None]
+    if random.random() < 0.3:
+        read, whole = random.sample(inputs, len(inputs) // 2), random.random() < 0.5
+        node.bodies.append(Body([], read, _some(random, node), on="reset", whole=whole))
+    if random.random() < 0.4:
+        _draw_aside(random, node)
     if fresh and random.random() < 0.5:
         node.bodies.append(Body([], [], fresh, on="startup"))
     for body in node.bodies:
         body.native = random.random() < native
     random.shuffle(node.bodies)
+
+
+def _draw_aside(random: Random, node: Node) -> None:
+    """A command that touches nothing but an input from outside, and outputs of its own."""
+    if random.random() < 0.5:
+        node.inputs.append(Input("external", random.choice([(), (2,)])))
+    effects = range(len(node.outputs), len(node.outputs) + random.randint(0, 2))
+    body = Body([], [at for at, spec in enumerate(node.inputs) if spec.kind == "external"], list(effects), on="ask")
+    body.sporadic = [output for output in effects if random.random() < 0.25]
+    node.outputs += [random.choice([(), (2,), (0,)]) for _ in effects]
+    node.initials += [None for _ in effects]
+    node.bodies.append(body)
 
 
 def _some(random: Random, node: Node) -> list[int]:
@@ -251,6 +267,7 @@ def _reactor_class(node: Node, number: int, native: bool, base: type[Mixer]) -> 
             period=body.period,
             offset=body.offset,
             native=native and body.native,
+            whole=body.whole,
         )(_method(index, native and body.native))
     return type(f"Node{number}", (base,), members)
 

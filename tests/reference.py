@@ -25,6 +25,9 @@ from reactvec.topology import (
 Value = tuple["npt.NDArray[Any]", "npt.NDArray[np.bool_]"]  # of a port at a tag: [rows, *shape], present [rows]
 
 
+ALWAYS = -(1 << 62)  # when what an aside wrote is there
+
+
 class ReadsAbsentError(Exception):
     """A reaction reads an input that is absent and does not ask whether it is present."""
 
@@ -50,23 +53,51 @@ class Reference:
         self.connection = {connection.target: connection for connection in topology.connections}
         self.past: dict[tuple[Port, int], Value] = {}
         self.external = {port: np.zeros((port.reactor.rows, *port.shape), port.dtype) for port in topology.externals}
+        self.asides = self._find_asides()
+        self.timeless = {port for name in self.asides for port, _ in self._touched(name)}
         self.tag = -1
         self._run("startup")
 
     def advance(self, tags: int) -> None:
         for _ in range(tags):
-            for port in self._outputs():
+            for port in self._outputs() - self.timeless:
                 self.past[port, self.tag] = self._blank(port)
             self._run("step")
 
     def command(self, name: str) -> None:
-        for port in self._outputs():
-            values, present = self.at(port, self.tag - 1)
-            self.past[port, self.tag] = values.copy(), present.copy()
+        if name not in self.asides:
+            for port in self._outputs() - self.timeless:
+                values, present = self.at(port, self.tag - 1)
+                self.past[port, self.tag] = values.copy(), present.copy()
         self._run(name)
+
+    def _find_asides(self) -> set[str]:
+        """Commands that read external inputs, or undelayed what asides wrote, and write what only asides touch."""
+        commands = {entry.on for reactor in self.topology.reactors.values() for entry in reactor.reactions}
+        asides = commands - {"startup", "step", "shutdown"}
+        while True:
+            taken = {port for name in commands - asides for port, _ in self._touched(name)}
+            spoilt = {name for name in asides if any(d or port in taken for port, d in self._touched(name))}
+            if not spoilt:
+                return asides
+            asides -= spoilt
+
+    def _touched(self, name: str) -> set[tuple[OutputPort, int]]:
+        """The outputs that a command writes or reads, with the delays."""
+        found = set()
+        for reactor in self.topology.reactors.values():
+            for entry in reactor.reactions:
+                for use in entry.uses if entry.on == name else ():
+                    port = reactor.ports[name_of(use)]
+                    if isinstance(port, OutputPort):
+                        found.add((port, 0))
+                    elif port not in self.external:
+                        found.add((self.connection[port].source, self.connection[port].delay))
+        return found
 
     def at(self, port: OutputPort, tag: int) -> Value:
         """What an output held at a tag, also before the first."""
+        tag = ALWAYS if port in self.timeless else tag
         if (port, tag) in self.past:
             return self.past[port, tag]
         values, present = self._blank(port)
@@ -76,9 +107,9 @@ class Reference:
                 present[...] = True
         return values, present
 
-    def _outputs(self) -> list[OutputPort]:
+    def _outputs(self) -> set[OutputPort]:
         reactors = self.topology.reactors.values()
-        return [port for reactor in reactors for port in reactor.ports.values() if isinstance(port, OutputPort)]
+        return {port for reactor in reactors for port in reactor.ports.values() if isinstance(port, OutputPort)}
 
     def _blank(self, port: Port) -> Value:
         rows = port.reactor.rows
@@ -97,7 +128,7 @@ class Reference:
             if command != "step" or fires(reactor.timing(entry), self.tag):
                 for row in range(reactor.rows):
                     self._run_row(reactor, entry, row, command)
-        self.tag += 1
+        self.tag += command not in self.asides
 
     def _must_wait(self, reactor: Reactor, entry: Reaction, waiting: list[tuple[Reactor, Reaction]]) -> bool:
         order = reactor.reactions
@@ -123,7 +154,9 @@ class Reference:
             arguments.append(present if isinstance(use, Presence) else values)
         own = slice(row, row + 1) if reactor.bank is not None else 0
         for use in entry.effects:
-            values, present = self.past.setdefault((port := reactor.ports[name_of(use)], self.tag), self._blank(port))
+            port = reactor.ports[name_of(use)]
+            moment = ALWAYS if port in self.timeless else self.tag
+            values, present = self.past.setdefault((port, moment), self._blank(port))
             if isinstance(use, Port):
                 present[row] = True
             arguments.append(present[own, ...] if isinstance(use, Presence) else values[own, ...])

@@ -173,6 +173,11 @@ class FailingEnv(gym.Env[Any, Any]):
         obs, reward, info = returned.get(self.where, (obs, 1.0, {}))
         return obs, reward, False, False, info
 
+    def fail(self) -> None:
+        """A method to call."""
+        if self.where == "call":
+            raise self.error
+
     def close(self) -> None:
         if self.where == "close":
             raise self.error

@@ -14,15 +14,15 @@ from reactvec.processes import ProcessOptions
 from tests.random_topologies import Program, build, draw_program
 from tests.reference import ReadsAbsentError, Reference
 
-Action = tuple[str, int]
+Action = tuple[str, Any]
 
 
 def draw_actions(random: Random, program: Program) -> list[Action]:
     """A few advances, and in between commands and new values for external ports."""
-    resets = any(body.on == "reset" for node in program.nodes for body in node.bodies)
-    actions: list[Action] = [("feed", 1)]
-    if resets and random.random() < 0.5:
-        actions.append(("reset", 0))
+    commands = sorted({body.on for node in program.nodes for body in node.bodies} & {"reset", "ask"})
+    actions: list[Action] = [("feed", 1)] + [("command", name) for name in commands if name == "ask"]
+    if "reset" in commands and random.random() < 0.5:
+        actions.append(("command", "reset"))
     actions += [("advance", 1), ("look", 0)]
     for _ in range(random.randint(2, 5)):
         actions += [
@@ -30,8 +30,9 @@ def draw_actions(random: Random, program: Program) -> list[Action]:
             ("look", 0),
             ("feed", random.getrandbits(30)),
         ]
-        if resets and random.random() < 0.5:
-            actions += [("reset", 0), ("look", 0)]
+        for name in commands:
+            if random.random() < 0.5:
+                actions += [("command", name), ("look", 0)]
     return actions
 
 
@@ -55,8 +56,8 @@ def run_reference(program: Program, actions: list[Action]) -> list[Any]:
             for what, number in actions:
                 if what == "advance":
                     reference.advance(number)
-                elif what == "reset":
-                    reference.command("reset")
+                elif what == "command":
+                    reference.command(number)
                 elif what == "feed":
                     for port in topology.externals:
                         reference.external[port][...] = number
@@ -88,8 +89,8 @@ def run_engine(
         for what, number in actions:
             if what == "advance":
                 execution.advance(number)
-            elif what == "reset":
-                execution.command("reset")
+            elif what == "command":
+                execution.command(number)
             elif what == "feed":
                 for port in topology.externals:
                     execution.input(port)[...] = number

@@ -61,6 +61,7 @@ class Cells(Reactor):
     @reaction(on="ask", triggers=[question], effects=[answer])
     def ask(self, rows: range, question: Any, answer: Any) -> None:
         for k, i in enumerate(rows):
+            misbehave(question[k] if isinstance(question[k], int) else NOTHING, i, answer, k)
             answer[k] = None if question[k] is None else (i, question[k], self.counts[i])
 
 
@@ -83,12 +84,15 @@ def misbehave(order: int, row: int, remark: Any, k: int) -> None:
 class Cell:
     """A bank of cells at work."""
 
-    def __init__(self, rows: int = 6, workers: int = 3, isolated: bool = False, method: str = "fork") -> None:
+    def __init__(
+        self, rows: int = 6, workers: int = 3, isolated: bool = False, method: str = "fork", processes: bool = True
+    ) -> None:
         self.cells, topology = Cells(rows), Topology()
         topology.add("cells", self.cells)
         topology.external(self.cells.order)
         topology.external(self.cells.question)
-        self.execution = Execution(topology, compile(topology, workers, isolated), ProcessOptions(method))
+        options = ProcessOptions(method) if processes else None
+        self.execution = Execution(topology, compile(topology, workers, isolated), options)
         self.order = self.execution.input(self.cells.order)
         self.question = self.execution.input(self.cells.question)
 

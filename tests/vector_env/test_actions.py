@@ -44,6 +44,23 @@ def test_a_list_of_python_ints(native: Any) -> None:
         both.step(np.array([1, 0, 1], np.int32))
 
 
+@natively_and_not
+@pytest.mark.parametrize("form", [list, tuple, np.array, lambda rows: [np.array(row) for row in rows]])
+@pytest.mark.parametrize("kind", [int, bool, float, np.bool_, np.int8, np.uint8, np.int32, np.uint64, np.float64])
+def test_numbers_of_every_kind_count_as_in_gymnasium(native: Any, form: Any, kind: Any) -> None:
+    actions = form([kind(row) for row in (0, 1, 0)])
+    with twins([cartpole] * 3, native=native) as both:
+        both.reset(seed=0)
+        try:
+            both.oracle.step(actions)
+        except AssertionError:
+            with pytest.raises((AssertionError, TypeError)):
+                both.vector.step(actions)
+        else:
+            both.reset(seed=0)
+            both.step(actions)
+
+
 @on_few
 @pytest.mark.parametrize("given", [False, True])
 def test_the_batch_is_copied(given: bool, place: dict[str, Any]) -> None:

@@ -32,12 +32,32 @@ BOX = spaces.Box(0, 1, (2,))
         ({"native": "yes"}, ValueError, "'auto', True or False"),
         ({"max_concurrency": 0}, ValueError, "must be a positive or None, got 0"),
         ({"max_concurrency": 1.5}, ValueError, "must be an integer or None, got <class 'float'>"),
+        ({"max_concurrency": True}, ValueError, "must be an integer or None, got <class 'bool'>"),
+        ({"num_workers": True}, ValueError, "num_workers=True must be a whole number from 1 to"),
+        ({"num_workers": 2.0}, ValueError, r"num_workers=2\.0 must be a whole number from 1 to"),
+        ({"num_workers": np.bool_(True)}, ValueError, "must be a whole number from 1 to"),
         ({"autoreset_mode": "Sometimes"}, ValueError, "Sometimes"),
     ],
 )
 def test_arguments_that_make_no_sense(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ReactorVectorEnv([cartpole] * 2, **arguments)
+
+
+class Two:
+    """A whole number of a library that has its own."""
+
+    def __index__(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("two", [np.int64(2), np.uint8(2), np.array(2), Two()], ids=lambda two: type(two).__name__)
+@pytest.mark.parametrize("place", [{"placement": "threads"}, {"isolated": True}], ids=str)
+def test_whole_numbers_of_any_type(two: Any, place: dict[str, Any]) -> None:
+    vector = ReactorVectorEnv([never_fails] * 3, num_workers=two, max_concurrency=two, **place)
+    assert vector.num_workers == 2
+    assert type(vector.num_workers) is int
+    vector.close()
 
 
 def test_what_cannot_be_made() -> None:

@@ -56,6 +56,25 @@ def test_some_environments(place: dict[str, Any]) -> None:
     vector.close()
 
 
+@everywhere
+def test_calls_take_no_tag_and_leave_views_as_they_are(place: dict[str, Any]) -> None:
+    vector = ReactorVectorEnv([SampleEnv] * 4, copy=False, **place)
+    vector.reset(seed=0)
+    for _ in range(3):
+        observations, *_ = vector.step(np.zeros(4, int))
+        kept, tag = observations.copy(), vector._deployment.execution.tag
+        vector.get_attr("scale")
+        vector.set_attr("scale", 2.0, indices=1)
+        vector.render()
+        with pytest.raises(KeyError):
+            vector.call("fail", KeyError("odd"), indices=3)
+        assert vector._deployment.execution.tag == tag
+        assert observations.tobytes() == kept.tobytes()
+    vector.step(np.zeros(4, int))
+    assert observations.tobytes() == kept.tobytes()
+    vector.close()
+
+
 @on_few
 def test_indices_and_values_that_make_no_sense(place: dict[str, Any]) -> None:
     vector = ReactorVectorEnv([SampleEnv] * 3, **place)
@@ -64,8 +83,14 @@ def test_indices_and_values_that_make_no_sense(place: dict[str, Any]) -> None:
             vector.get_attr("scale", indices=indices)
     with pytest.raises(ValueError, match="twice"):
         vector.get_attr("scale", indices=[0, -3])
-    with pytest.raises(TypeError):
-        vector.get_attr("scale", indices="01")
+    for words in ("01", [0.0], 1.0, np.array([0.0, 1.0]), [None], [[0, 1]]):
+        with pytest.raises(TypeError, match=r"indices=.*: give whole numbers"):
+            vector.get_attr("scale", indices=words)
+    for mask in ([True, False], np.array([True, False, True]), (np.bool_(True),), True, [0, False]):
+        with pytest.raises(TypeError, match=r"indices=.*: truth values.*np\.flatnonzero\(mask\)"):
+            vector.get_attr("scale", indices=mask)
+    assert vector.get_attr("scale", indices=np.array(2)) == (1.0,)
+    assert vector.get_attr("scale", indices=[np.array(2), np.uint8(0)]) == (1.0, 1.0)
     with pytest.raises(ValueError, match="Got `2` values for 3 environments"):
         vector.set_attr("scale", [1.0, 2.0])
     with pytest.raises(ValueError, match="Got `3` values for 1 environments"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from reactvec import ReactorVectorEnv
@@ -38,6 +42,63 @@ def test_an_environments_exception_comes_back_whole(where: str, place: dict[str,
         vector.step(np.zeros(4, int))
     assert vector.get_attr("where") == ("never", "never", "never", where)
     vector.close()
+
+
+class OddInfo(gym.Env[Any, Any]):
+    """Returns an info that its options or its action choose."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+    action_space = spaces.Discrete(4)
+    choices = (None, [], ["text"], MappingProxyType({"key": 1}))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Any]:
+        return np.zeros(2, np.float32), self.choices[options["info"]] if options else {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Any]:
+        return np.zeros(2, np.float32), 0.0, False, False, self.choices[action]
+
+
+@everywhere
+@pytest.mark.parametrize("choice", range(3))
+def test_an_info_that_is_no_dict_is_named(choice: int, place: dict[str, Any]) -> None:
+    vector = ReactorVectorEnv([OddInfo] * 4, **place)
+    vector.reset()
+    wrong = re.escape(f"an info is a dict, and this one is {OddInfo.choices[choice]!r}")
+    with pytest.raises(TypeError, match=wrong) as raised:
+        vector.step(np.array([3, 3, 3, choice]))
+    assert names_environment(raised.value, 3)
+    with pytest.raises(TypeError, match=wrong) as raised:
+        vector.reset(options=[None, None, None, {"info": choice}])
+    assert names_environment(raised.value, 3)
+    vector.reset()
+    *_, infos = vector.step(np.full(4, 3))
+    assert infos["key"].tolist() == [1, 1, 1, 1]
+    vector.close()
+
+
+@everywhere
+@pytest.mark.parametrize("where", ["init", "reset", "step", "call"])
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit("text"), GeneratorExit("gone"), KeyboardInterrupt()])
+def test_what_ends_a_program_is_the_environments_exception(
+    where: str, error: BaseException, place: dict[str, Any]
+) -> None:
+    made: list[ReactorVectorEnv] = []
+
+    def run() -> None:
+        made.append(ReactorVectorEnv([*[never_fails] * 3, partial(FailingEnv, where, error)], **place))
+        reset_and_step(made[0], 5)
+        made[0].call("fail")
+
+    with pytest.raises(type(error)) as raised:
+        run()
+    assert raised.value.args == error.args
+    assert getattr(raised.value, "code", None) == getattr(error, "code", None)
+    assert names_environment(raised.value, 3)
+    for vector in made:
+        if where != "reset":
+            vector.reset(seed=0)
+            vector.step(np.zeros(4, int))
+        vector.close()
 
 
 def reset_and_step(vector: ReactorVectorEnv, steps: int) -> None:

@@ -66,6 +66,30 @@ def test_resets_and_calls_time_out_likewise(make: Make) -> None:
     assert vector.step(orders())[0].tobytes() == twin.step(orders())[0].tobytes()
 
 
+def test_a_timeout_is_a_number_of_seconds(make: Make) -> None:
+    vector = make(**ISOLATED)
+    vector.reset(seed=0)
+    vector.step_async(orders(e3="nap"))
+    for wrong, error in ((float("nan"), ValueError), ("1", TypeError)):
+        with pytest.raises(error, match=r"timeout=.*: give seconds, or None"):
+            vector.step_wait(timeout=wrong)
+        with pytest.raises(error, match=r"timeout=.*: give seconds, or None"):
+            vector.close(timeout=wrong)
+        assert not vector.closed
+    with timed_out:
+        vector.step_wait(timeout=float("-inf"))
+    vector.step_wait(timeout=float("inf"))
+    assert vector.step(orders())[0].shape == (4, 2)
+
+
+@pytest.mark.parametrize("timeout", [-1, 0])
+def test_what_is_there_already_is_given_without_waiting(make: Make, timeout: float) -> None:
+    vector = make(**ISOLATED)
+    vector.reset_async()
+    time.sleep(NAP_S)
+    assert vector.reset_wait(timeout=timeout)[0].shape == (4, 2)
+
+
 @pytest.mark.parametrize("how", [{"terminate": True}, {"timeout": 0.1}, {"timeout": 0}], ids=str)
 def test_a_hang_ends_with_close(make: Make, how: dict[str, Any]) -> None:
     vector = hanging(make)

@@ -218,3 +218,10 @@ def test_an_interrupted_isolated_step_can_be_waited_for(make: Make) -> None:
         vector.step_wait()
     assert vector.step_wait()[0].tobytes() == twin.step(orders())[0].tobytes()
     assert vector.step(orders())[0].tobytes() == twin.step(orders())[0].tobytes()
+
+
+def test_a_death_in_the_first_call_is_blamed_on_no_step(make: Make) -> None:
+    vector = make(**ISOLATED)
+    with pytest.raises(EnvironmentsLostError) as raised:
+        vector.call("obey", "exit", indices=0)
+    assert "while it stepped" not in str(raised.value)
