@@ -137,7 +137,8 @@ class WorkerProcesses:
 
     def end_of(self, worker: int) -> str:
         """How a process ended, in words."""
-        return end_in_words(self._processes[worker])
+        process = self._processes.get(worker)
+        return "could not be started again" if process is None else end_in_words(process)
 
     def replace(self, worker: int) -> None:
         """Start another process in the place of one that died; `await_ready` must follow."""
@@ -196,7 +197,7 @@ class WorkerProcesses:
         self._lives.clear()
 
     def _start(self, worker: int, standing: tuple[int, list[int], int] | None = None, times: int = 0) -> None:
-        leash = self._leashes[worker] = Leash()
+        leash = Leash()
         seat = Seat(
             worker,
             self._schedule,
@@ -214,13 +215,17 @@ class WorkerProcesses:
         )
         try:
             start_quietly(process, self._context.get_start_method())
+            life = os.pidfd_open(process.pid)
         except BaseException:
-            self._leashes.pop(worker).close()
+            leash.close()
+            if process.pid is not None:
+                process.kill()
+                process.join()
+                process.close()
             raise
         leash.handed_over()
-        self._processes[worker] = process
-        self._lives[worker] = os.pidfd_open(process.pid)
-        self._engine.watch_life(worker, self._lives[worker])
+        self._processes[worker], self._leashes[worker], self._lives[worker] = process, leash, life
+        self._engine.watch_life(worker, life)
 
     def _forget(self, worker: int) -> None:
         """Let go of what belongs to a process that ended."""
@@ -228,8 +233,7 @@ class WorkerProcesses:
         process.join()
         process.close()
         self._leashes.pop(worker).close()
-        if worker in self._lives:
-            os.close(self._lives.pop(worker))
+        os.close(self._lives.pop(worker))
 
 
 def start_quietly(process: BaseProcess, method: str) -> None:
