@@ -18,7 +18,7 @@ class Mail:
 
     All boxes lie in one anonymous file (Linux: memfd), so that they cost one descriptor, however many there are. Its
     chunks go round: the first of each box, the second of each, and so on; what nobody wrote takes no memory. It is read
-    and written, not mapped: then a box that grows is nothing to hear of, and `close` closes.
+    and written, not mapped: then nobody must hear of a box that grew, and `close` closes.
     """
 
     def __init__(self, boxes: int) -> None:
@@ -31,27 +31,36 @@ class Mail:
 
     def put(self, box: int, content: object) -> int:
         """Pickle something into a box, in the place of what was there; how many bytes that takes."""
-        data, done = memoryview(dump(content)), 0
-        while done < len(data):
-            offset, room = self._place(box, done)
-            done += os.pwrite(self._fd, data[done : done + room], offset)
+        data = dump(content)
+        done = os.pwrite(self._fd, data, box * CHUNK) if len(data) <= CHUNK else 0  # as most mail is, and in each step
+        if done < len(data):
+            self._put_on(box, memoryview(data), done)
         return len(data)
 
     def take(self, box: int, size: int) -> Any:
         """What was put into a box, of this many bytes; it can be taken again."""
-        data = bytearray()
+        data = os.pread(self._fd, min(size, CHUNK), box * CHUNK)
+        return pickle.loads(data if len(data) == size else self._take_on(box, size, data))
+
+    def close(self) -> None:
+        """Nothing can be put or taken after it; closing again does nothing."""
+        self._fd = -1
+        self._close()
+
+    def _put_on(self, box: int, data: memoryview, done: int) -> None:
+        while done < len(data):
+            offset, room = self._place(box, done)
+            done += os.pwrite(self._fd, data[done : done + room], offset)
+
+    def _take_on(self, box: int, size: int, begun: bytes) -> bytearray:
+        data = bytearray(begun)
         while len(data) < size:
             offset, room = self._place(box, len(data))
             piece = os.pread(self._fd, min(room, size - len(data)), offset)
             if not piece:
                 raise EOFError(f"box {box} does not hold {size} bytes")
             data += piece
-        return pickle.loads(data)
-
-    def close(self) -> None:
-        """Nothing can be put or taken after it; closing again does nothing."""
-        self._fd = -1
-        self._close()
+        return data
 
     def _place(self, box: int, done: int) -> tuple[int, int]:
         """Where a byte of a box lies, and how many lie there in a row."""
