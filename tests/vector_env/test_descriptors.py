@@ -46,6 +46,7 @@ def test_a_worker_costs_the_caller_four_and_holds_none_of_the_others(context: st
         vector.close()
         assert open_files() - before == MAPPED
         del vector
+        gc.collect()
         assert open_files() == before
     assert held[1] - held[0] == 2 * EACH
     assert len(theirs) == 1
