@@ -77,6 +77,7 @@ class WorkerProcesses:
         self._filled: set[tuple[int, int]] = set()  # (worker, slot) where objects may lie
         self._workers = range(1, schedule.workers)
         self._inboxes, self._outboxes = Mail(schedule.workers), Mail(schedule.workers)
+        self._waiting: dict[int, int] = {}  # worker: how many bytes in its outbox, taken by `collect` alone
         self._over = False
         self._processes: dict[int, BaseProcess] = {}
         self._leashes: dict[int, Leash] = {}
@@ -107,8 +108,8 @@ class WorkerProcesses:
         """Take what the workers, or those `among` them, sent at the end of a command: objects go into the slabs,
         failures are returned."""
         failures: list[Failure] = []
-        sizes = self._engine.outboxes()
-        if self._over or (sizes is None and not self._filled):
+        self._look_for_mail()
+        if self._over or not (self._waiting or self._filled):
             return failures
         command = self._engine.command
         step = command == self._step
@@ -118,8 +119,8 @@ class WorkerProcesses:
             if step and (worker, slot) in self._filled:
                 self._parcels.clear(command, worker, tag)
                 self._filled.discard((worker, slot))
-            if sizes is not None and sizes[worker]:
-                rows, failed = self._outboxes.take(worker, sizes[worker])
+            if size := self._waiting.pop(worker, 0):
+                rows, failed = self._outboxes.take(worker, size)
                 self._parcels.unpack(rows, tag)
                 self._filled.add((worker, slot))
                 failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
@@ -144,7 +145,9 @@ class WorkerProcesses:
         """Start another process in the place of one that died; `await_ready` must follow."""
         self._comings[worker] = (self._engine.readiness(worker) + 1) & 0xFFFFFFFF
         self._forget(worker)
-        self._engine.post(worker, 0)  # what the dead one left in its boxes is never taken
+        self._engine.post(worker, 0)  # what the dead one left in its boxes, either way, is never taken
+        self._look_for_mail()
+        self._waiting.pop(worker, None)
         with enough_descriptors(len(self._workers), starting=1):
             self._start(worker, self._engine.standing(), self._comings[worker])
 
@@ -195,6 +198,11 @@ class WorkerProcesses:
             os.close(fd)
         self._processes.clear()
         self._lives.clear()
+
+    def _look_for_mail(self) -> None:
+        sizes = self._engine.outboxes()
+        if sizes is not None:
+            self._waiting.update((worker, size) for worker, size in enumerate(sizes) if size)
 
     def _start(self, worker: int, standing: tuple[int, list[int], int] | None = None, times: int = 0) -> None:
         leash = Leash()
