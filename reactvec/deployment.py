@@ -70,7 +70,7 @@ class Deployment:
             Results(*(self._slot(getattr(bank, name), slot) for name in Results._fields)) for slot in range(2)
         ]
         (self._answers,) = self.execution.slots(bank.answer)  # of asides
-        self.recovery = Recovery(bank, self.execution, self.request, self.results)
+        self.recovery = Recovery(bank, self.execution, self.request, self._results)
         self.sharing = Sharing(self.execution) if adapts else None
 
     def _slot(self, port: OutputPort, slot: int) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import cloudpickle
 import gymnasium as gym
 
+from reactvec.descriptors import enough_descriptors
 from reactvec.leash import Leash
 from reactvec.process_worker import ByValue, settle
 from reactvec.processes import AT_START, GRACE_S, ProcessOptions, end_in_words, start_quietly
@@ -41,8 +42,9 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> E
         RuntimeError: the process died.
     """
     method = multiprocessing.get_context(options.context)
-    leash = Leash()
-    ours, theirs = method.Pipe(duplex=False)
+    with enough_descriptors(1, starting=1):
+        leash = Leash()
+        ours, theirs = method.Pipe(duplex=False)
     process = method.Process(  # type: ignore[attr-defined]
         target=_answer, args=(ByValue(env_fn), theirs, leash), daemon=options.daemon
     )

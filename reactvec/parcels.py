@@ -1,49 +1,16 @@
-"""What crosses between processes beside typed ports: the rows of object ports, and errors, as one block of bytes."""
+"""Which rows of object ports cross between processes, and when."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import cloudpickle
-
 from reactvec.arena import Arena
 from reactvec.schedule import Access, Op, Schedule, ScheduledReaction
-from reactvec.shared_block import SharedBlock
 from reactvec.topology import STEP, TopologyError
 
 Piece = tuple[int, int, int]  # slab, and the rows [lo, hi)
 Rows = list[tuple[int, int, list[Any]]]  # slab, first row, values
-FIRST_BYTES = 1 << 16
-
-
-class Mailbox:
-    """Bytes from one process to another; it grows with what is put into it."""
-
-    def __init__(self) -> None:
-        self._block = SharedBlock(FIRST_BYTES)
-
-    def put(self, content: object) -> int:
-        """Pickle something into it; how many bytes that takes."""
-        data = dump(content)
-        self._block.grow(len(data))
-        self._block.memory[: len(data)] = data
-        return len(data)
-
-    def take(self, size: int) -> Any:
-        """What was put into it, of this many bytes."""
-        self._block.follow(size)
-        return pickle.loads(self._block.memory[:size])
-
-
-def dump(content: object) -> bytes:
-    """Pickle; by value what plain pickle cannot find by name (lambdas, classes of `__main__`)."""
-    try:
-        return pickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        data: bytes = cloudpickle.dumps(content)
-        return data
 
 
 class Parcels:

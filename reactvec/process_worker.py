@@ -13,7 +13,8 @@ from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.binding import load
 from reactvec.leash import Leash
-from reactvec.parcels import Mailbox, Parcels
+from reactvec.mail import Mail
+from reactvec.parcels import Parcels
 from reactvec.remote_error import pack_error
 from reactvec.schedule import Op, Schedule
 from reactvec.shared_block import SharedBlock
@@ -49,8 +50,8 @@ class Seat:
     topology: ByValue
     control: SharedBlock
     arena: SharedBlock
-    inbox: Mailbox
-    outbox: Mailbox
+    inboxes: Mail
+    outboxes: Mail
     leash: Leash
     may_spin: bool
     standing: tuple[int, list[int], int] | None = None
@@ -81,6 +82,8 @@ class ProcessWorker:
         self._arena = Arena(schedule, seat.arena.memory, fills=False)
         self._parcels = Parcels(schedule, self._arena)
         self._engine = SharedEngine(schedule.workers, len(self._names), seat.may_spin, seat.control.memory, seat.worker)
+        for block in (seat.control, seat.arena):  # which go to nobody from here
+            block.close()
         load(self._engine, topology, schedule, self._arena, [seat.worker])
         step = self._names.index(STEP)
         self._engine.serve_plainly(step, self._parcels.left_by(step, seat.worker))
@@ -104,13 +107,13 @@ class ProcessWorker:
         failures = [
             self._packed(failure) for failure in self._engine.run_alone(self._seat.worker, self._names.index(STARTUP))
         ]
-        return self._seat.outbox.put(([], failures)) if failures else 0
+        return self._seat.outboxes.put(self._seat.worker, ([], failures)) if failures else 0
 
     def _receive(self, command: int) -> list[PackedFailure]:
         """Take the objects that come with a command, and start from those of the tag before."""
         try:
             if size := self._engine.inbox(self._seat.worker):
-                self._parcels.unpack(self._seat.inbox.take(size), 0)
+                self._parcels.unpack(self._seat.inboxes.take(self._seat.worker, size), 0)
         except Exception as error:
             return [self._failed(command, error)]
         self._parcels.carry(command, self._engine.tag)
@@ -122,9 +125,9 @@ class ProcessWorker:
         if not rows and not failures:
             return 0
         try:
-            return self._seat.outbox.put((rows, failures))
+            return self._seat.outboxes.put(self._seat.worker, (rows, failures))
         except Exception as error:
-            return self._seat.outbox.put(([], [self._failed(command, error)]))
+            return self._seat.outboxes.put(self._seat.worker, ([], [self._failed(command, error)]))
 
     def _failures(self) -> list[PackedFailure]:
         return [self._packed(failure) for failure in self._engine.take_failures()]

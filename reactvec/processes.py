@@ -10,15 +10,18 @@ import time
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing import forkserver, resource_tracker, util
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
+from reactvec.descriptors import enough_descriptors
 from reactvec.held_signals import held_signals
 from reactvec.leash import Leash
-from reactvec.parcels import Mailbox, Parcels
+from reactvec.mail import Mail
+from reactvec.parcels import Parcels
 from reactvec.process_worker import ByValue, Seat, serve
 from reactvec.remote_error import unpack_error
 from reactvec.schedule import Op, Schedule
@@ -72,7 +75,10 @@ class WorkerProcesses:
         self._parcels = Parcels(schedule, arena)
         self._slots = max((slab.slots for slab in schedule.slabs), default=1)
         self._filled: set[tuple[int, int]] = set()  # (worker, slot) where objects may lie
-        self._mail = {worker: (Mailbox(), Mailbox()) for worker in range(1, schedule.workers)}
+        self._workers = range(1, schedule.workers)
+        self._inboxes, self._outboxes = Mail(schedule.workers), Mail(schedule.workers)
+        self._waiting: dict[int, int] = {}  # worker: how many bytes in its outbox, taken by `collect` alone
+        self._over = False
         self._processes: dict[int, BaseProcess] = {}
         self._leashes: dict[int, Leash] = {}
         self._lives: dict[int, int] = {}
@@ -81,8 +87,9 @@ class WorkerProcesses:
         # Before multiprocessing waits for its children, in this process alone; cancelled by `stop`.
         self._at_exit = util.Finalize(None, WorkerProcesses.stop, (self,), exitpriority=100)
         try:
-            for worker in self._mail:
-                self._start(worker)
+            with enough_descriptors(len(self._workers), starting=len(self._workers)):
+                for worker in self._workers:
+                    self._start(worker)
         except BaseException:
             self.stop(terminate=True)
             raise
@@ -93,33 +100,32 @@ class WorkerProcesses:
 
     def post(self, command: int) -> None:
         """Send the objects that a command brings."""
-        if self._parcels.brings(command):
-            for worker, (inbox, _) in self._mail.items():
-                self._engine.post(worker, inbox.put(self._parcels.inbound(command, worker)))
+        if self._parcels.brings(command) and not self._over:
+            for worker in self._workers:
+                self._engine.post(worker, self._inboxes.put(worker, self._parcels.inbound(command, worker)))
 
     def collect(self, among: Iterable[int] | None = None) -> list[Failure]:
         """Take what the workers, or those `among` them, sent at the end of a command: objects go into the slabs,
         failures are returned."""
         failures: list[Failure] = []
-        sizes = self._engine.outboxes()
-        if sizes is None and not self._filled:
+        self._look_for_mail()
+        if self._over or not (self._waiting or self._filled):
             return failures
         command = self._engine.command
         step = command == self._step
         tag = self._engine.last_tag
         slot = tag % self._slots
-        for worker in self._mail if among is None else among:
-            outbox = self._mail[worker][1]
+        for worker in self._workers if among is None else among:
             if step and (worker, slot) in self._filled:
                 self._parcels.clear(command, worker, tag)
                 self._filled.discard((worker, slot))
-            if sizes is not None and sizes[worker]:
-                rows, failed = outbox.take(sizes[worker])
+            if size := self._waiting.pop(worker, 0):
+                rows, failed = self._outboxes.take(worker, size)
                 self._parcels.unpack(rows, tag)
                 self._filled.add((worker, slot))
                 failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
         if not step and self._names[command] not in self._schedule.asides:
-            self._filled |= {(worker, slot) for worker in self._mail for slot in range(self._slots)}
+            self._filled |= {(worker, slot) for worker in self._workers for slot in range(self._slots)}
         return failures
 
     def times_ns(self) -> tuple[int, int]:
@@ -132,15 +138,18 @@ class WorkerProcesses:
 
     def end_of(self, worker: int) -> str:
         """How a process ended, in words."""
-        return end_in_words(self._processes[worker])
+        process = self._processes.get(worker)
+        return "could not be started again" if process is None else end_in_words(process)
 
     def replace(self, worker: int) -> None:
         """Start another process in the place of one that died; `await_ready` must follow."""
         self._comings[worker] = (self._engine.readiness(worker) + 1) & 0xFFFFFFFF
         self._forget(worker)
-        self._mail[worker] = (Mailbox(), Mailbox())
-        self._engine.post(worker, 0)
-        self._start(worker, self._engine.standing(), self._comings[worker])
+        self._engine.post(worker, 0)  # what the dead one left in its boxes, either way, is never taken
+        self._look_for_mail()
+        self._waiting.pop(worker, None)
+        with enough_descriptors(len(self._workers), starting=1):
+            self._start(worker, self._engine.standing(), self._comings[worker])
 
     def await_ready(self, worker: int, timeout: float | None) -> bool:
         """Wait until a process that took another's place has run the startup reactions; False after `timeout` seconds,
@@ -175,29 +184,35 @@ class WorkerProcesses:
                 process.join()
         for worker in list(self._processes):
             self._forget(worker)
+        self._over = True
+        for shared in (self._inboxes, self._outboxes, *self._blocks):
+            shared.close()
 
     def disown(self) -> None:
-        """In a forked child: the processes are not its own; it must not end them when it ends."""
+        """In a forked child: the processes are not its own; it must not end them when it ends, nor write to them."""
+        self._over = True
         self._at_exit.cancel()
         children: set[Any] = getattr(multiprocessing.process, "_children", set())
         children.difference_update(self._processes.values())
-        for fd in self._lives.values():
+        for fd in [*self._lives.values(), *chain(*map(pipes_of, self._processes.values()))]:
             os.close(fd)
         self._processes.clear()
         self._lives.clear()
 
+    def _look_for_mail(self) -> None:
+        sizes = self._engine.outboxes()
+        if sizes is not None:
+            self._waiting.update((worker, size) for worker, size in enumerate(sizes) if size)
+
     def _start(self, worker: int, standing: tuple[int, list[int], int] | None = None, times: int = 0) -> None:
-        leash = self._leashes[worker] = Leash()
-        control, arena = self._blocks
-        inbox, outbox = self._mail[worker]
+        leash = Leash()
         seat = Seat(
             worker,
             self._schedule,
             self._topology,
-            control,
-            arena,
-            inbox,
-            outbox,
+            *self._blocks,
+            self._inboxes,
+            self._outboxes,
             leash,
             self._may_spin,
             standing,
@@ -208,13 +223,17 @@ class WorkerProcesses:
         )
         try:
             start_quietly(process, self._context.get_start_method())
+            life = os.pidfd_open(process.pid)
         except BaseException:
-            self._leashes.pop(worker).close()
+            leash.close()
+            if process.pid is not None:
+                process.kill()
+                process.join()
+                process.close()
             raise
         leash.handed_over()
-        self._processes[worker] = process
-        self._lives[worker] = os.pidfd_open(process.pid)
-        self._engine.watch_life(worker, self._lives[worker])
+        self._processes[worker], self._leashes[worker], self._lives[worker] = process, leash, life
+        self._engine.watch_life(worker, life)
 
     def _forget(self, worker: int) -> None:
         """Let go of what belongs to a process that ended."""
@@ -233,6 +252,13 @@ def start_quietly(process: BaseProcess, method: str) -> None:
         resource_tracker.ensure_running()  # which, where it starts, lets Ctrl-C through again
     with held_signals({signal.SIGINT}):
         process.start()
+
+
+def pipes_of(process: BaseProcess) -> tuple[int, ...]:
+    """The descriptors that multiprocessing keeps of a child. A forked child inherits those of all others, and no
+    public way leads to them; where there is none at all, they stay open there."""
+    finalizer = getattr(getattr(process, "_popen", None), "finalizer", None)
+    return getattr(finalizer, "_args", None) or ()
 
 
 def end_in_words(process: BaseProcess) -> str:

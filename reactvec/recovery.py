@@ -58,8 +58,8 @@ class Recovery:
     given up, with a RuntimeError.
     """
 
-    def __init__(self, bank: EnvBank, execution: Execution, request: Array, results: Callable[[], Any]) -> None:
-        self._bank, self._execution, self._request, self._results = bank, execution, request, results
+    def __init__(self, bank: EnvBank, execution: Execution, request: Array, results: Sequence[Any]) -> None:
+        self._bank, self._execution, self._request, self._slots = bank, execution, request, results
         self._seeds: list[int | None] = [None] * bank.rows
         self._restarts = [0] * bank.rows
         for running in execution.slots(bank.running):
@@ -132,7 +132,7 @@ class Recovery:
 
     def _complete_step(self, workers: Sequence[int]) -> Course:
         rows = yield from self._replace(workers)
-        results = self._results()
+        results = self._last()
         for i in rows:
             results.reward[i], results.terminated[i], results.truncated[i] = 0.0, False, True
             results.infos[i] = ({RESTARTED: True},)
@@ -177,7 +177,7 @@ class Recovery:
 
     def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> Course:
         """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
-        kept = self._results().infos.copy()
+        kept = self._last().infos.copy()
         for i in range(self._bank.rows):
             self._request[i] = requests.get(i)
         again = True
@@ -190,7 +190,7 @@ class Recovery:
             except WorkerDiedError as death:  # who is not asked, and died now, comes back with the next command
                 asked = [worker for worker in death.workers if self._has(worker, requests)]
                 again = bool((yield from self._replace(asked)))
-        infos = self._results().infos
+        infos = self._last().infos
         for i in range(self._bank.rows):
             infos[i] = (*before(i), *(infos[i] or ())) if i in requests else kept[i]
 
@@ -204,6 +204,9 @@ class Recovery:
         """The last observation of environment i, as it gave it."""
         value = self._execution.read(self._bank.obs)[i]
         return value if self._bank.obs.dtype == object else unpack_row(self._bank.single_observation_space, value)
+
+    def _last(self) -> Any:
+        return self._slots[(self._execution.tag - 1) & 1]
 
 
 def _next_seed(seed: int | None, restarts: int) -> int | None:

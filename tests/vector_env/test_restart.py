@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from reactvec import ReactorVectorEnv
 from reactvec.recovery import EnvironmentsLostError
-from tests.faulty_envs import FaultyEnv
+from tests.faulty_envs import FaultyEnv, misbehave
 from tests.vector_env.conftest import Make
 from tests.vector_env.worker_places import in_processes, orders
 
@@ -277,3 +278,22 @@ def test_who_dies_while_others_are_brought_back_comes_back_with_the_next_step(
         0,
         mode != "NextStep" or method == "reset",
     ]
+
+
+class BuiltOnce(FaultyEnv):
+    """The first of two takes its time when it is built again, and the other cannot be."""
+
+    def __init__(self, i: int, mark: Path) -> None:
+        if mark.exists():
+            misbehave(("nap", "raise")[i], "init")
+        super().__init__()
+
+
+def test_what_fails_while_another_comes_up_is_not_lost(make: Make, tmp_path: Path) -> None:
+    mark = tmp_path / "built"
+    env_fns = [partial(BuiltOnce, i, mark) for i in range(2)]
+    vector = make(env_fns, on_worker_failure="restart", isolated=True, num_workers=2, context="fork")
+    vector.reset()
+    mark.touch()
+    with pytest.raises(EnvironmentsLostError, match="could not be brought back: OddError"):
+        vector.step(orders(2, e0="exit", e1="exit"))
