@@ -44,8 +44,7 @@ cdef class Engine:
             worker.index, worker.workers = index, workers
             worker.base = <uint32_t *> allocate(workers * sizeof(uint32_t))
             worker.programs = <Program *> allocate(commands * sizeof(Program))
-            worker.patience.may_spin, worker.patience.expected_ns = may_spin, 5000
-            worker.patience.park_ns = RV_PARK_NS
+            worker.patience = rv_patient(may_spin)
         self.own = <char *> allocate(sizeof(Control) + workers * sizeof(rv_clock))
         self.settle(self.own)
         self.begin_counting(False)

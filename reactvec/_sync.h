@@ -3,7 +3,8 @@
  * A clock counts what one worker has done. Only its owner advances it; anyone may wait until it reaches a number.
  * Counts wrap around; two counts are compared by the sign of their difference.
  *
- * Waiting is spin, then park. The spin is bounded by what the last waits have shown (`rv_patience`). A park ends when
+ * Waiting is spin, then park. The spin is bounded by what the last waits have shown (`rv_patience`); where they were all
+ * alike and longer, a shorter park and looks around the end that is foreseen come before (`rv_doze`). A park ends when
  * the clock advances, and after RV_PARK_NS at the latest, so that a waiter can look at the abort word and at signals.
  *
  * No wake-up is lost: a waiter announces itself in `sleepers` before it looks at `count` for the last time, a publisher
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <sched.h>
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -31,6 +33,12 @@
 #define RV_SPIN_FAST 64      /* looks before the clock is read for the first time */
 #define RV_SPIN_LOOKS 32     /* looks between two readings of the clock */
 #define RV_SPIN_MAX_NS 50000 /* waits that take longer than this are not worth a spin */
+#define RV_WAKE_NS 100000    /* what a wake-up may take; with it a wait is foreseen to end so much earlier */
+#define RV_DOZE_MIN_NS (2 * RV_WAKE_NS)
+#define RV_DOZE_MAX_NS (RV_PARK_NS / 4)
+#define RV_DENIED_NS 50000   /* who gives the core away and has it back later than this, was not alone in wanting it */
+#define RV_WEARY 1000        /* waits that are not dozed through once that has happened again and again */
+#define RV_UNSTEADY 2        /* so many unexpected waits in a row, and no longer is one foreseen */
 
 enum { RV_REACHED = 0, RV_ABORTED = 1, RV_TIMEOUT = 2 };
 
@@ -92,12 +100,21 @@ static inline void *rv_allocate(size_t size) {
     return memory;
 }
 
-/* What one waiter expects of the next wait: a moving average of the last ones. Private to the waiter. */
+/* What one waiter expects of the next wait: a moving average of the last ones, and how long they are where they are all
+ * alike. Private to the waiter. */
 typedef struct {
     int64_t expected_ns;
     int may_spin;    /* 0 where more workers run than cores are usable */
     int64_t park_ns; /* longest park; RV_PARK_NS, or less for a waiter with a deadline */
+    int64_t steady_ns; /* the wait that others are like */
+    int missed;        /* how many in a row were not */
+    int denied;        /* how many dozes in a row did not get the core back */
+    int weary;         /* so many waits will not be dozed through */
 } rv_patience;
+
+static inline rv_patience rv_patient(int may_spin) {
+    return (rv_patience){.expected_ns = 5000, .may_spin = may_spin, .park_ns = RV_PARK_NS};
+}
 
 static inline void rv_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -208,13 +225,61 @@ static inline int rv_spin(rv_clock *clock, uint32_t target, rv_patience *patienc
     return 0;
 }
 
+/* Waits are steady while no two in a row are unlike the others: a pause now and then, for an evaluation, changes nothing. */
+static inline void rv_learn_steady(rv_patience *patience, int64_t waited_ns) {
+    int64_t off_ns = waited_ns - patience->steady_ns;
+    if ((off_ns < 0 ? -off_ns : off_ns) <= patience->steady_ns / 8) patience->missed = 0;
+    else if (patience->missed < RV_UNSTEADY) patience->missed++;
+    if (patience->missed != 1) patience->steady_ns = waited_ns;
+}
+
+/* How long the next wait will be, where that can be foreseen and is worth a doze; else 0. */
+static inline int64_t rv_foreseen_ns(const rv_patience *patience) {
+    int64_t longest_ns = patience->park_ns < RV_DOZE_MAX_NS ? patience->park_ns : RV_DOZE_MAX_NS;
+    int steady = patience->missed < RV_UNSTEADY;
+    return steady && patience->steady_ns >= RV_DOZE_MIN_NS && patience->steady_ns <= longest_ns ? patience->steady_ns : 0;
+}
+
+/* Park until shortly before the end that is foreseen, then look until shortly after it, so that no wake-up, which takes
+ * long from an idle core, lies between the end and whoever waits for it; true if the target was reached. Each look
+ * leaves the core to whoever else wants it. */
+static inline int rv_doze(
+    rv_clock *clock, uint32_t target, rv_patience *patience, const rv_flag *abort, int64_t begin_ns
+) {
+    int64_t foreseen_ns = rv_foreseen_ns(patience);
+    if (foreseen_ns == 0 || (patience->weary && patience->weary--)) return 0;
+    atomic_fetch_add(&clock->sleepers, 1); /* as in rv_await */
+    uint32_t seen = atomic_load(&clock->count);
+    if ((int32_t)(seen - target) < 0 && !rv_raised(abort))
+        rv_park(clock, seen, foreseen_ns - foreseen_ns / 16 - RV_WAKE_NS);
+    atomic_fetch_sub(&clock->sleepers, 1);
+    int64_t end_ns = begin_ns + foreseen_ns + foreseen_ns / 16, looked_ns = rv_now_ns();
+    while (looked_ns <= end_ns) {
+        if (rv_reached(clock, target)) {
+            patience->denied = 0;
+            return 1;
+        }
+        sched_yield();
+        int64_t now_ns = rv_now_ns();
+        if (now_ns - looked_ns > RV_DENIED_NS) {
+            if (++patience->denied >= RV_UNSTEADY) patience->weary = RV_WEARY;
+            break;
+        }
+        looked_ns = now_ns;
+    }
+    return 0;
+}
+
 /* Wait until `clock` reaches `target`: RV_REACHED; RV_ABORTED once `abort` is raised; RV_TIMEOUT after one long park. */
 static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patience, const rv_flag *abort) {
     if (rv_reached(clock, target)) return RV_REACHED;
     if (patience->may_spin && rv_glance(clock, target)) return RV_REACHED;
     int64_t begin_ns = rv_now_ns();
-    if (patience->may_spin && rv_spin(clock, target, patience, begin_ns)) {
-        rv_learn(patience, rv_now_ns() - begin_ns);
+    if (patience->may_spin &&
+        (rv_spin(clock, target, patience, begin_ns) || rv_doze(clock, target, patience, abort, begin_ns))) {
+        int64_t waited_ns = rv_now_ns() - begin_ns;
+        rv_learn(patience, waited_ns);
+        rv_learn_steady(patience, waited_ns);
         return RV_REACHED;
     }
     int outcome = RV_REACHED;
@@ -234,6 +299,7 @@ static inline int rv_await(rv_clock *clock, uint32_t target, rv_patience *patien
     }
     atomic_fetch_sub(&clock->sleepers, 1);
     rv_learn(patience, rv_parked_ns(clock, begin_ns));
+    if (outcome == RV_REACHED) rv_learn_steady(patience, rv_parked_ns(clock, begin_ns));
     return outcome;
 }
 

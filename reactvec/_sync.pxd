@@ -11,9 +11,9 @@ cdef extern from "_sync.h" nogil:
     ctypedef struct rv_limit:
         pass
     ctypedef struct rv_patience:
-        int64_t expected_ns
         int may_spin
         int64_t park_ns
+    rv_patience rv_patient(int may_spin)
     void rv_clock_init(rv_clock *, int shared)
     void rv_publish(rv_clock *, uint32_t)
     int rv_reached(rv_clock *, uint32_t)

@@ -73,7 +73,7 @@ static int reach(player *self, rv_clock *clock, uint32_t target, rv_patience *pa
  * impossible, since a slot is written again only after all have published the round between. */
 static void *exchange(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
+    rv_patience patience = rv_patient(self->may_spin);
     for (uint32_t round = 1; round <= self->rounds; round++) {
         fill(self->index, round);
         dawdle(self);
@@ -90,7 +90,7 @@ static void *exchange(void *argument) {
 /* A ring: each waits for the one before it, checks, writes, publishes. Thread 0 begins a round when the last ended. */
 static void *ring(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
+    rv_patience patience = rv_patient(self->may_spin);
     int before = (self->index + self->threads - 1) % self->threads;
     for (uint32_t round = 1; round <= self->rounds; round++) {
         uint32_t awaited = self->index ? round : round - 1;
@@ -105,7 +105,7 @@ static void *ring(void *argument) {
 /* As the engine does it: the caller issues, everyone works, the caller waits for all. All wait on one clock. */
 static void *command(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
+    rv_patience patience = rv_patient(self->may_spin);
     for (uint32_t round = 1; round <= self->rounds; round++) {
         if (self->index == 0) {
             fill(0, round);
@@ -128,7 +128,7 @@ static void *command(void *argument) {
 /* Waits that nobody will fulfil, until thread 0 aborts; what thread 0 wrote before it is then visible. */
 static void *abortion(void *argument) {
     player *self = argument;
-    rv_patience patience = {5000, self->may_spin, RV_PARK_NS};
+    rv_patience patience = rv_patient(self->may_spin);
     atomic_fetch_add(&arrived, 1);
     if (self->index == 0) {
         while (atomic_load(&arrived) < self->threads) rv_relax();
@@ -209,7 +209,7 @@ static int run_aborts(uint32_t rounds, uint64_t *random) {
 /* With nobody to publish, a wait reports back after one long park; a count that was passed long ago ends none. */
 static int run_timeout(void) {
     rv_clock clock;
-    rv_patience patience = {5000, 1, RV_PARK_NS};
+    rv_patience patience = rv_patient(1);
     int64_t begin_ns = rv_now_ns();
     rv_clock_init(&clock, 1);
     rv_publish(&clock, 0xFFFFFFFFu);
@@ -223,6 +223,48 @@ static int run_timeout(void) {
     return failed;
 }
 
+static int foresees(rv_patience *patience, int64_t wait_ns, int64_t expected_ns) {
+    rv_learn_steady(patience, wait_ns);
+    return rv_foreseen_ns(patience) == expected_ns;
+}
+
+/* Waits that are alike are foreseen, one other among them does not matter, two do; so do those that are short or long. */
+static int run_foresight(void) {
+    const int64_t ms = 1000000;
+    rv_patience patience = rv_patient(1);
+    int right = foresees(&patience, 3 * ms, 0) + foresees(&patience, 3 * ms, 0) + foresees(&patience, 3 * ms, 3 * ms);
+    right += foresees(&patience, 40 * ms, 3 * ms) + foresees(&patience, 3 * ms + 1, 3 * ms + 1);
+    right += foresees(&patience, 9 * ms, 3 * ms + 1) + foresees(&patience, 6 * ms, 0) + foresees(&patience, 6 * ms, 6 * ms);
+    patience.park_ns = 5 * ms; /* a deadline */
+    right += foresees(&patience, 6 * ms, 0);
+    patience.park_ns = RV_PARK_NS;
+    for (int wait = 0; wait < 3; wait++) right += foresees(&patience, RV_DOZE_MIN_NS / 2, wait ? 0 : 6 * ms);
+    for (int wait = 0; wait < 3; wait++) right += foresees(&patience, RV_DOZE_MAX_NS * 2, 0);
+    printf("foresight right=%d of 15%s\n", right, right == 15 ? "" : " FAILED");
+    return right != 15;
+}
+
+/* A publisher that comes at regular times is waited for in a doze, of which none is lost. */
+static void *regular(void *argument) {
+    player *self = argument;
+    rv_patience patience = rv_patient(self->may_spin);
+    struct timespec gap = {0, 3 * RV_DOZE_MIN_NS};
+    for (uint32_t round = 1; round <= self->rounds; round++) {
+        if (self->index == 0) {
+            nanosleep(&gap, NULL);
+            fill(0, round);
+            rv_publish(&issued, START + round);
+            for (int other = 1; other < self->threads; other++)
+                if (reach(self, &clocks[other], START + round, &patience) != RV_REACHED) self->wrong++;
+        } else {
+            if (reach(self, &issued, START + round, &patience) != RV_REACHED) self->wrong++;
+            self->wrong += misread(0, round);
+            rv_publish(&clocks[self->index], START + round);
+        }
+    }
+    return NULL;
+}
+
 int main(int count, char **arguments) {
     if (count != 3) {
         fprintf(stderr, "usage: sync_driver ROUNDS SEED\n");
@@ -230,7 +272,9 @@ int main(int count, char **arguments) {
     }
     uint32_t rounds = (uint32_t)strtoul(arguments[1], NULL, 10);
     uint64_t random = strtoull(arguments[2], NULL, 10);
-    int failed = run_timeout();
+    int failed = run_timeout() | run_foresight();
+    failed |= run("regular", regular, 2, rounds / 40, 1, &random);
+    failed |= run("regular", regular, MOST, rounds / 40, 1, &random);
     failed |= run("parked", ring, 2, rounds, 0, &random);
     for (int may_spin = 0; may_spin < 2; may_spin++) {
         failed |= run("ring", ring, 3, rounds / 8, may_spin, &random);

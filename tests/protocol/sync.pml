@@ -6,8 +6,9 @@
  * release it assumes what those give: who sees a count sees all that was written before it was published. Weaker orders
  * are the business of ThreadSanitizer (tests/native).
  *
- * Not modelled: durations (a park that may time out may do so at any time), the spin (a spin that ends well is a first
- * look that came late), patience and woke_ns (hints), and the mutex and condition that stand for the futex elsewhere.
+ * Not modelled: durations (a park that may time out may do so at any time), the doze (such a park, and looks, before the
+ * others), the spin (a spin that ends well is a first look that came late), patience and woke_ns (hints), and the mutex
+ * and condition that stand for the futex elsewhere.
  */
 
 /* Counts wrap around, as uint32_t do, only sooner; commands go on for ever, so they wrap in every check. A target is less
