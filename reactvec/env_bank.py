@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 
 from reactvec._stepping import step_rows
 from reactvec.env_traits import EnvTraits
+from reactvec.failures import note
 from reactvec.handover import packed
 from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
 from reactvec.topology import InputPort, OutputPort, Reactor, reaction
@@ -28,12 +29,7 @@ ObservationMode: TypeAlias = "str | tuple[gym.Space[Any], gym.Space[Any]]"
 
 def name_environment(error: BaseException, index: int) -> None:
     """Note on an exception which sub-environment it comes from."""
-    _note(error, f"raised by sub-environment {index}")
-
-
-def _note(error: BaseException, text: str) -> None:
-    if hasattr(error, "add_note"):  # CPython >= 3.11
-        error.add_note(text)
+    note(error, f"raised by sub-environment {index}")
 
 
 def check_info(info: object) -> None:
@@ -124,7 +120,7 @@ class EnvBank(Reactor):
             return self.env_fns[i]()
         except Exception as error:
             if any(env is not None for env in self.envs):  # after a fork, those of the caller count as well
-                _note(
+                note(
                     error,
                     "this process has other environments already; where there can be only one in a process, use "
                     f"isolated=True, num_workers={self.rows}",

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from reactvec._sched import DONE, FAILED, PENDING, Engine
 from reactvec._shared_engine import SharedEngine, shared_bytes
 from reactvec.arena import Arena
-from reactvec.binding import load, view
+from reactvec.binding import load
+from reactvec.failures import Failure, first_error, note
 from reactvec.placement import usable_cores
-from reactvec.processes import GRACE_S, Failure, ProcessOptions, WorkerDiedError, WorkerProcesses, nanoseconds, rows_of
-from reactvec.schedule import Op, Schedule, ScheduledReaction
+from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError, WorkerProcesses, nanoseconds, rows_of
+from reactvec.schedule import Op, Schedule
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
@@ -304,11 +305,7 @@ class Execution:
         if not failures:
             self._raise_the_dead()
             raise ClosedExecutionError("this execution is closed; make a new one")
-        tag, index, lo, hi, code, error = min(failures, key=self._moment)
-        reaction = self.schedule.reactions[index]
-        if error is None:
-            error = self._fault(reaction, tag, code)
-        _note(error, f"in reaction {reaction}{_rows(reaction, lo, hi)} at tag {tag}")
+        error = first_error(failures, self.topology, self.schedule, self._arena)
         if ahead:
             self._torn = True
             self._close_after(error)
@@ -326,18 +323,7 @@ class Execution:
         try:
             self.close(None if isinstance(error, Exception) else GRACE_S)  # who interrupts a hang does not wait for it
         except Exception as later:
-            _note(error, f"and shutting down after it failed: {later!r}")
-
-    def _moment(self, failure: Failure) -> tuple[int, ...]:
-        """Its place in logical time and in the order of the schedule."""
-        tag, index, lo, *_ = failure
-        return tag, self.schedule.reactions[index].level, index, lo
-
-    def _fault(self, reaction: ScheduledReaction, tag: int, code: int) -> BaseException:
-        reactor = self.topology.reactors[reaction.reactor]
-        entry = next(entry for entry in reactor.reactions if entry.name == reaction.name)
-        ports = [view(self._arena, access, reaction, slice(0, reactor.rows), tag) for access in reaction.accesses]
-        return reactor.fault(entry, code, ports)
+            note(error, f"and shutting down after it failed: {later!r}")
 
     def _index(self, port: Port) -> int:
         index = self._slabs.get(str(port))
@@ -360,15 +346,6 @@ class Execution:
             values[new] = values[old]
             if flags is not None:
                 flags[new] = flags[old]
-
-
-def _rows(reaction: ScheduledReaction, lo: int, hi: int) -> str:
-    return "" if reaction.bank is None else f" rows {lo} to {hi - 1}"
-
-
-def _note(error: BaseException, text: str) -> None:
-    if hasattr(error, "add_note"):  # CPython >= 3.11
-        error.add_note(text)
 
 
 # Worker threads do not survive a fork: the child's copies are closed, so that they refuse to run instead of hanging.

@@ -18,6 +18,7 @@ from typing import Any
 from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.descriptors import enough_descriptors
+from reactvec.failures import Failure
 from reactvec.held_signals import held_signals
 from reactvec.leash import Leash
 from reactvec.mail import Mail
@@ -28,7 +29,6 @@ from reactvec.schedule import Op, Schedule
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import STEP, Topology
 
-Failure = tuple[int, int, int, int, int, BaseException | None]
 GRACE_S = 5.0  # how long a worker that is inside a reaction may take to end
 LONGEST_S = 1e9  # no timeout is longer
 AT_START = (

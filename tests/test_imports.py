@@ -52,6 +52,7 @@ MAY_IMPORT = {
         "topology",
     },
     "processes": {
+        "failures",
         "_shared_engine",
         "arena",
         "descriptors",
@@ -65,7 +66,9 @@ MAY_IMPORT = {
         "shared_block",
         "topology",
     },
+    "failures": {"arena", "binding", "schedule", "topology"},
     "execution": {
+        "failures",
         "_sched",
         "_shared_engine",
         "arena",

@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -129,14 +131,25 @@ def test_what_is_copied_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("took_ns", "worked_ns", "comes_back"),
-    [(10_000, 5_000, True), (5_000, 10_000, False), (2 * LIGHT_NS, LIGHT_NS + 1, False)],
+    ("took_ns", "worked_ns", "between_ns", "comes_back"),
+    [
+        (10_000, 5_000, 0, True),
+        (5_000, 10_000, 0, False),
+        (2 * LIGHT_NS, LIGHT_NS + 1, 0, False),
+        (50_000, 100_000, 1_000_000, False),
+        (50_000, 100_000, 3_000_000, True),
+        (150_000, LIGHT_NS + 1, 100_000_000, False),
+    ],
 )
-def test_the_rule(took_ns: int, worked_ns: int, comes_back: bool) -> None:
+def test_the_rule(
+    took_ns: int, worked_ns: int, between_ns: int, comes_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Timed:
         def work_ns(self) -> tuple[int, int]:
             return took_ns * WINDOW_STEPS, worked_ns * WINDOW_STEPS
 
+    moments = count(0, WINDOW_STEPS * (took_ns + between_ns))
+    monkeypatch.setattr("reactvec.sharing.time", SimpleNamespace(monotonic_ns=lambda: next(moments)))
     sharing = Sharing(Timed())  # type: ignore[arg-type]
     decisions = [sharing.loses() for _ in range(WINDOW_STEPS * WINDOWS)]
     assert decisions == [False] * (WINDOW_STEPS * WINDOWS - 1) + [comes_back]
