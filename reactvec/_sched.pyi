@@ -59,4 +59,6 @@ class Engine:
     @property
     def aborted(self) -> bool: ...
     @property
+    def busy(self) -> bool: ...
+    @property
     def begun(self) -> bool: ...  # a command waits for finish()

@@ -139,6 +139,8 @@ cdef class Engine:
             raise ValueError(f"cannot run {cycles} tags; give 0 or more")
         self.take()
         try:
+            if rv_raised(&self.control.abort):
+                return _FAILED
             if prepare is not None:
                 prepare()
             if cycles <= FIRST_CHUNK:
@@ -296,6 +298,10 @@ cdef class Engine:
     @property
     def aborted(self) -> bool:
         return rv_raised(&self.control.abort)
+
+    @property
+    def busy(self) -> bool:
+        return rv_raised(&self.control.busy)
 
     @property
     def begun(self) -> bool:

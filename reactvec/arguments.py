@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Iterable, Sequence
 from numbers import Real
 from types import SimpleNamespace
@@ -154,10 +155,12 @@ def check_arguments(
     native: bool | str,
     on_worker_failure: str,
     max_concurrency: int | None,
+    context: str | None,
 ) -> None:
     """Raise ValueError or TypeError, naming the remedy, for arguments of the constructor that make no sense here."""
     if worker is not None:
         raise ValueError("worker= speaks AsyncVectorEnv's pipe protocol; use gymnasium.vector.AsyncVectorEnv for it")
+    multiprocessing.get_context(context)
     _check_observation_mode(observation_mode)
     _check_max_concurrency(max_concurrency)
     if native != "auto" and not isinstance(native, bool):

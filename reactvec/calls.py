@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import time
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -17,7 +19,8 @@ from gymnasium.vector import VectorEnv
 
 from reactvec.arguments import check_call, check_timeout, row_indices, value_rows
 from reactvec.deployment import Deployment
-from reactvec.processes import WorkerDiedError
+from reactvec.execution import ClosedExecutionError
+from reactvec.processes import WorkerDeath, WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -48,6 +51,7 @@ class Calls(VectorEnv[Any, Any, Array]):
     _deployment: Deployment
     _called: list[int]
     _asked: Pending
+    _asked_at: int  # the tag
     _is_native: bool
     _visited: bool  # the kernel has to catch up with its environments
     _ready: bool  # the last thing done was a step, and another one can follow
@@ -68,14 +72,14 @@ class Calls(VectorEnv[Any, Any, Array]):
     def call_async(self, name: str, /, *args: Any, indices: Indices = None, **kwargs: Any) -> None:
         """Start a call in the other workers; the caller's part runs in `call_wait`."""
         self._request_call("call_async", name, args, kwargs, indices)
-        self._deployment.execution.begin("call")
-        self._asked = Pending.CALL
+        self._ask(Pending.CALL, "call")
 
     def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
         """Finish the call that `call_async` began; a tuple of the results."""
         self._assert_pending(Pending.CALL)
-        self._finish("call", timeout)
-        return self._call_results()
+        with self._returning():
+            self._finish("call", timeout)
+            return self._call_results()
 
     def get_attr(self, name: str, indices: Indices = None) -> tuple[Any, ...]:
         """An attribute of each sub-environment, of whichever wrapper has it; where it is a method, it is called."""
@@ -129,7 +133,7 @@ class Calls(VectorEnv[Any, Any, Array]):
         """Begin and finish a command that is part of a reset, step or call."""
         try:
             self._deployment.execution.command(command)
-        except WorkerDiedError as death:
+        except WorkerDeath as death:
             self._recover(death, what)
             self._brought_back(None)
 
@@ -150,8 +154,8 @@ class Calls(VectorEnv[Any, Any, Array]):
         execution, recovery = self._deployment.execution, self._deployment.recovery
         begun = time.monotonic()
         try:
-            done = recovery.is_under_way or execution.finish(timeout)
-        except WorkerDiedError as death:
+            done = recovery.is_under_way or not execution.begun or execution.finish(timeout)
+        except WorkerDeath as death:
             self._recover(death, what)
             done = True
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
@@ -195,14 +199,39 @@ class Calls(VectorEnv[Any, Any, Array]):
 
     @property
     def _pending(self) -> Pending:
-        """What the caller asked for and has not waited for; it is over when the deployment says so."""
-        return self._asked if self._deployment.is_pending else Pending.NOTHING
+        """What was asked for and not returned: it is at work, or done, and its results are still there."""
+        waits = self._deployment.is_pending or self._is_done(self._asked)
+        return self._asked if waits else Pending.NOTHING
+
+    def _is_done(self, asked: Pending) -> bool:
+        """Whether a signal came between the end of what was asked for and the return of its results."""
+        if asked is Pending.CALL:
+            return self._deployment.has_answers()
+        return asked is not Pending.NOTHING and self._deployment.execution.tag != self._asked_at
+
+    def _ask(self, asked: Pending, command: str) -> None:
+        self._asked_at = self._deployment.execution.tag
+        self._deployment.execution.begin(command)
+        self._asked = asked
+
+    @contextlib.contextmanager
+    def _returning(self) -> Iterator[None]:
+        """What was asked for is over when its results are returned, or when it failed; not when a signal came."""
+        try:
+            yield
+        except Exception:
+            if not self._deployment.is_pending:
+                self._asked = Pending.NOTHING
+            raise
+        self._asked = Pending.NOTHING
 
     def _assert_can_begin(self, call: str) -> None:
         self._ready = False
-        if self._deployment.is_pending or self.closed or self._lost is not None or self._asked is not Pending.NOTHING:
-            self._assert_open()
+        self._assert_open()
+        if self._deployment.is_pending or self._asked is not Pending.NOTHING:
             self._settle(call)
+        if self._deployment.execution.running:
+            raise RuntimeError("another thread is using these environments; use them from one thread at a time")
 
     def _settle(self, call: str) -> None:
         """Refuse a call while another one is pending; finish what a signal cut short before it could finish."""
@@ -228,3 +257,17 @@ class Calls(VectorEnv[Any, Any, Array]):
             raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
         if self._lost is not None:
             raise self._lost.with_traceback(None)  # which would grow
+        if self._deployment.execution.closed:  # before anything is written where others might read it
+            raise ClosedExecutionError("these environments belong to another process, or were ended by an interrupt")
+
+
+vectors: weakref.WeakSet[Calls] = weakref.WeakSet()
+
+
+def _refuse_in_child() -> None:
+    """In a forked child: look at what is the matter before the next step; its memory is still the parent's."""
+    for vector in list(vectors):
+        vector._ready = False
+
+
+os.register_at_fork(after_in_child=_refuse_in_child)

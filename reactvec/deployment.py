@@ -88,6 +88,10 @@ class Deployment:
         self._answers.fill(None)
         return answers
 
+    def has_answers(self) -> bool:
+        """Whether there are answers that nobody took."""
+        return any(answer is not None for answer in self._answers.tolist())
+
     def follow(self, other: Deployment) -> None:
         """Begin with the results that the other one had last."""
         last = other.results()

@@ -19,7 +19,7 @@ from reactvec.arena import Arena
 from reactvec.binding import load
 from reactvec.failures import Failure, first_error, note
 from reactvec.placement import usable_cores
-from reactvec.processes import GRACE_S, ProcessOptions, WorkerDiedError, WorkerProcesses, nanoseconds, rows_of
+from reactvec.processes import GRACE_S, ProcessOptions, WorkerDeath, WorkerProcesses, nanoseconds, rows_of
 from reactvec.schedule import Op, Schedule
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
@@ -144,7 +144,8 @@ class Execution:
 
         Raises:
             WorkerDiedError: that process died too.
-            Exception: what a startup reaction, or a signal handler, raised; after the latter, wait again.
+            Exception: what a startup reaction raised, a RuntimeError of what is no Exception.
+            BaseException: what a signal handler raised; wait again.
         """
         assert self._crew is not None
         if not self._crew.await_ready(worker, timeout):
@@ -154,7 +155,9 @@ class Execution:
             return False
         failures = self._crew.take_up(worker)
         if failures:
-            self._raise(failures)
+            self._engine.forget_failures()
+            error = first_error(failures, self.topology, self.schedule, self._arena)
+            raise error if isinstance(error, Exception) else RuntimeError(f"a startup reaction raised {error!r}")
         return True
 
     def commit(self) -> None:
@@ -222,7 +225,7 @@ class Execution:
             elif not self._engine.aborted:
                 self._engine.begin(self._commands[SHUTDOWN], 1, self._preparation(SHUTDOWN))
                 done = self.finish(timeout)
-        except WorkerDiedError:
+        except WorkerDeath:
             done = True
         finally:
             if self._crew is not None and (terminate or self.begun) and not done:
@@ -241,6 +244,11 @@ class Execution:
     def tag(self) -> int:
         """The tag that runs next."""
         return self._engine.tag
+
+    @property
+    def running(self) -> bool:
+        """Whether some thread runs a command just now."""
+        return self._engine.busy and not self._engine.begun
 
     @property
     def begun(self) -> bool:
@@ -286,7 +294,7 @@ class Execution:
             self._interrupted()
             return False
         failures = self._crew.collect() if self._crew is not None else []
-        if outcome != DONE:
+        if failures or outcome != DONE:
             self._raise(failures, ahead)
         return True
 
@@ -317,7 +325,7 @@ class Execution:
     def _raise_the_dead(self) -> None:
         ends = self._crew.ends() if self._crew is not None else {}
         if ends:
-            raise WorkerDiedError(ends)
+            raise WorkerDeath(ends)
 
     def _close_after(self, error: BaseException) -> None:
         try:

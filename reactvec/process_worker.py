@@ -12,11 +12,12 @@ import cloudpickle
 from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.binding import load
+from reactvec.failures import note
 from reactvec.leash import Leash
 from reactvec.mail import Mail
 from reactvec.parcels import Parcels
 from reactvec.remote_error import pack_error
-from reactvec.schedule import Op, Schedule
+from reactvec.schedule import Schedule
 from reactvec.shared_block import SharedBlock
 from reactvec.topology import STARTUP, STEP, Topology
 
@@ -138,11 +139,8 @@ class ProcessWorker:
 
     def _failed(self, command: int, error: Exception) -> PackedFailure:
         """Objects that cannot cross are a failure of the reaction that they belong to."""
-        engine, schedule = self._engine, self._seat.schedule
-        reaction, lo, hi = next(
-            (index, lo, hi)
-            for op, (index, lo, hi, *_) in schedule.instructions(self._names[command], self._seat.worker)
-            if op is Op.EXEC
-        )
+        engine = self._engine
         engine.fail(engine.tag)
-        return engine.tag, reaction, lo, hi, 0, pack_error(error)
+        note(error, "what crosses between processes must be picklable: requests, infos, answers")
+        where = self._seat.schedule.first_reaction(self._names[command], self._seat.worker)
+        return engine.tag, *where, 0, pack_error(error)

@@ -18,7 +18,7 @@ from typing import Any
 from reactvec._shared_engine import SharedEngine
 from reactvec.arena import Arena
 from reactvec.descriptors import enough_descriptors
-from reactvec.failures import Failure
+from reactvec.failures import Failure, note
 from reactvec.held_signals import held_signals
 from reactvec.leash import Leash
 from reactvec.mail import Mail
@@ -52,6 +52,10 @@ class WorkerDiedError(RuntimeError):
         super().__init__("; ".join(f"worker {worker} {end}" for worker, end in ends.items()))
         self.workers = list(ends)
         self.ends = ends
+
+
+class WorkerDeath(WorkerDiedError):
+    """The same, of a worker of the execution that raises it, and not of one that a reaction has come across."""
 
 
 class WorkerProcesses:
@@ -120,13 +124,21 @@ class WorkerProcesses:
                 self._parcels.clear(command, worker, tag)
                 self._filled.discard((worker, slot))
             if size := self._waiting.pop(worker, 0):
-                rows, failed = self._outboxes.take(worker, size)
-                self._parcels.unpack(rows, tag)
+                failures += self._open(worker, size, tag)
                 self._filled.add((worker, slot))
-                failures += [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
         if not step and self._names[command] not in self._schedule.asides:
             self._filled |= {(worker, slot) for worker in self._workers for slot in range(self._slots)}
         return failures
+
+    def _open(self, worker: int, size: int, tag: int) -> list[Failure]:
+        """Take what one worker sent; what cannot be read here is a failure of what it ran."""
+        try:
+            rows, failed = self._outboxes.take(worker, size)
+            self._parcels.unpack(rows, tag)
+        except Exception as error:
+            note(error, f"what worker {worker} sent cannot be unpickled here")
+            return [(tag, *self._schedule.first_reaction(self._names[self._engine.command], worker), 0, error)]
+        return [(*where, None if error is None else unpack_error(error)) for *where, error in failed]
 
     def times_ns(self) -> tuple[int, int]:
         """How long commands took since the last look, and how long all workers together were at work in them."""
@@ -162,7 +174,7 @@ class WorkerProcesses:
         """
         ready = self._engine.await_ready(worker, self._comings[worker], nanoseconds(timeout))
         if not ready and worker in self._engine.fallen:
-            raise WorkerDiedError({worker: self.end_of(worker)})
+            raise WorkerDeath({worker: self.end_of(worker)})
         return ready
 
     def take_up(self, worker: int) -> list[Failure]:
@@ -239,7 +251,8 @@ class WorkerProcesses:
         """Let go of what belongs to a process that ended."""
         process = self._processes.pop(worker)
         process.join()
-        process.close()
+        with contextlib.suppress(ValueError):  # whoever reaps all children of this process has taken its end
+            process.close()
         self._leashes.pop(worker).close()
         os.close(self._lives.pop(worker))
 

@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode
 from reactvec.env_bank import EnvBank
 from reactvec.execution import Execution
 from reactvec.port_types import unpack_row
-from reactvec.processes import AT_START, WorkerDiedError, rows_of
+from reactvec.processes import AT_START, WorkerDeath, WorkerDiedError, rows_of
 from reactvec.schedule import Schedule
 
 Array: TypeAlias = "npt.NDArray[Any]"
@@ -45,7 +45,7 @@ def naming_environments(schedule: Schedule) -> Iterator[None]:
     """Say which environments the workers had that died while they started."""
     try:
         yield
-    except WorkerDiedError as death:
+    except WorkerDeath as death:
         rows = {worker: rows_of(schedule, worker) for worker in death.workers}
         raise EnvironmentsLostError(death, rows, AT_START) from None
 
@@ -172,27 +172,37 @@ class Recovery:
             try:
                 yield from self._wait(partial(self._execution.await_replaced, worker))
                 return
-            except WorkerDiedError:
+            except WorkerDeath:
                 self._start(worker)
 
     def _reset_again(self, requests: dict[int, Any], before: Callable[[int], tuple[dict[str, Any], ...]]) -> Course:
         """Reset some rows; the infos of the others stay, those of these rows follow what `before` says."""
         kept = self._last().infos.copy()
+        told: dict[int, Any] = {}
+        left = requests
+        while left:
+            for i in range(self._bank.rows):
+                self._request[i] = left.get(i)
+            lost = yield from self._reset_once(left)
+            told |= {i: self._last().infos[i] for i in left if i not in lost}
+            left = {i: left[i] for i in lost}
+        infos = self._last().infos
         for i in range(self._bank.rows):
-            self._request[i] = requests.get(i)
-        again = True
-        while again:
+            infos[i] = (*before(i), *(told[i] or ())) if i in requests else kept[i]
+
+    def _reset_once(self, requests: dict[int, Any]) -> Generator[BaseException | None, None, list[int]]:
+        """Reset the rows that have a request; those of them whose worker died meanwhile."""
+        while True:
             tag = self._execution.tag
             self._execution.begin("reset")
             try:
                 yield from self._wait(self._finished)
-                again = self._execution.tag == tag  # a signal hid what has failed
-            except WorkerDiedError as death:  # who is not asked, and died now, comes back with the next command
+            except WorkerDeath as death:  # who is not asked, and died now, comes back with the next command
                 asked = [worker for worker in death.workers if self._has(worker, requests)]
-                again = bool((yield from self._replace(asked)))
-        infos = self._last().infos
-        for i in range(self._bank.rows):
-            infos[i] = (*before(i), *(infos[i] or ())) if i in requests else kept[i]
+                rows = yield from self._replace(asked)
+                return [i for i in rows if i in requests]
+            if self._execution.tag != tag:  # else a signal hid what has failed
+                return []
 
     def _finished(self, timeout: float | None) -> bool:
         return not self._execution.begun or self._execution.finish(timeout)

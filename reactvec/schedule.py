@@ -134,6 +134,10 @@ class Schedule:
 
         return to_dot(self, command)
 
+    def first_reaction(self, command: str, worker: int) -> tuple[int, int, int]:
+        """What a worker runs first in a command: its index and the rows [lo, hi)."""
+        return next((index, lo, hi) for op, (index, lo, hi, *_) in self.instructions(command, worker) if op is Op.EXEC)
+
     def instructions(self, command: str, worker: int) -> Iterator[tuple[Op, tuple[int, ...]]]:
         """The program of one worker, decoded."""
         for op, *operands in self.programs[command].code[worker].tolist():

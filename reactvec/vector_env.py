@@ -25,7 +25,7 @@ from reactvec.arguments import (
     option_rows,
     seed_rows,
 )
-from reactvec.calls import Calls, Pending
+from reactvec.calls import Calls, Pending, vectors
 from reactvec.deployment import Deployment, topology_of
 from reactvec.env_bank import ObservationMode
 from reactvec.held_signals import held_signals
@@ -94,7 +94,7 @@ class ReactorVectorEnv(Calls):
         native: bool | str = "auto",
         on_worker_failure: str = "raise",
     ) -> None:
-        check_arguments(worker, observation_mode, native, on_worker_failure, max_concurrency)
+        check_arguments(worker, observation_mode, native, on_worker_failure, max_concurrency, context)
         env_fns = self.env_fns = list(env_fns)
         self.shared_memory, self.copy, self.context, self.daemon = shared_memory, copy, context, daemon
         self.worker, self.observation_mode, self.max_concurrency = worker, observation_mode, max_concurrency
@@ -124,14 +124,16 @@ class ReactorVectorEnv(Calls):
         self._step_command = "step"
         self._asked = Pending.NOTHING
         self._ready = self._visited = False
+        vectors.add(self)
         self._reset_needed = ""
         self._lost = None
 
     def _check_restart(self, place: Placement) -> None:
-        if self.on_worker_failure == "restart" and place.name != "processes":
+        """ValueError where no process but this one would step environments."""
+        if self.on_worker_failure == "restart" and (place.name != "processes" or place.scheduled == 1):
             raise ValueError(
                 f"on_worker_failure='restart' needs worker processes, and these environments run on placement="
-                f"{place.name!r}; use isolated=True"
+                f"{place.name!r} with {place.workers} worker(s); use isolated=True"
             )
 
     def _describe(self) -> None:
@@ -189,14 +191,14 @@ class ReactorVectorEnv(Calls):
         """Check and keep the request and start the other workers; the caller's part runs in `reset_wait`."""
         self._assert_can_begin("reset_async")
         self._request_reset(seed, options)
-        self._deployment.execution.begin("reset")
-        self._asked = Pending.RESET
+        self._ask(Pending.RESET, "reset")
 
     def reset_wait(self, timeout: float | None = None) -> tuple[Any, dict[str, Any]]:
         """Finish the reset that `reset_async` began; `(observations, infos)`."""
         self._assert_pending(Pending.RESET)
-        self._finish("reset", timeout)
-        return self._reset_result()
+        with self._returning():
+            self._finish("reset", timeout)
+            return self._reset_result()
 
     def step(self, actions: Any) -> StepResult:
         """Step every sub-environment: `(observations, rewards float64, terminations, truncations, infos)`.
@@ -223,15 +225,15 @@ class ReactorVectorEnv(Calls):
         self._prepare_step()
         command = self._send(actions)
         self._reset_needed = CUT_SHORT
-        self._deployment.execution.begin(command)
-        self._asked = Pending.STEP
+        self._ask(Pending.STEP, command)
 
     def step_wait(self, timeout: float | None = None) -> StepResult:
         """Finish the step that `step_async` began."""
         self._assert_pending(Pending.STEP)
         try:
-            self._finish("step", timeout)
-            return self._step_result()
+            with self._returning():
+                self._finish("step", timeout)
+                return self._step_result()
         except BaseException as error:
             self._reset_needed = f"{CUT_SHORT} by {type(error).__name__}"
             raise
@@ -324,6 +326,7 @@ class ReactorVectorEnv(Calls):
 
     def _bring_back(self) -> None:
         """Go on in this process alone, with the environments as they are, if they can be handed over whole."""
+        self._ready = False
         old, old.sharing = self._deployment, None
         theirs = [rows for worker in range(1, self.num_workers) if (rows := old.execution.rows_of(worker))]
         old.request[:] = [any(i in rows for rows in theirs) or None for i in range(self.num_envs)]

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "remote_error": set(),
     "parcels": {"arena", "schedule", "topology"},
     "process_worker": {
+        "failures",
         "_shared_engine",
         "arena",
         "binding",
