@@ -136,6 +136,9 @@ class Calls(VectorEnv[Any, Any, Array]):
         except WorkerDeath as death:
             self._recover(death, what)
             self._brought_back(None)
+        except BaseException as error:
+            self._look_for_deaths(error, what)
+            raise
 
     def _finish(self, what: str, timeout: float | None) -> None:
         """Finish the reset, step or call that was begun.
@@ -158,6 +161,9 @@ class Calls(VectorEnv[Any, Any, Array]):
         except WorkerDeath as death:
             self._recover(death, what)
             done = True
+        except BaseException as error:
+            self._look_for_deaths(error, what)
+            raise
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begun))
         if not (done and self._brought_back(left)):
             raise multiprocessing.TimeoutError(
@@ -183,6 +189,12 @@ class Calls(VectorEnv[Any, Any, Array]):
         if what == "call":
             raise recovery.lost(death, "They come back with the next step or reset.") from None
         (recovery.after_step if what == "step" else recovery.after_reset)(death)
+
+    def _look_for_deaths(self, error: BaseException, what: str) -> None:
+        """Begin to recover, too, where a signal came when workers had died; it is raised all the same."""
+        if isinstance(error.__cause__, WorkerDeath):
+            with contextlib.suppress(WorkerDiedError):  # which every call after this one raises
+                self._recover(error.__cause__, what)
 
     def _brought_back(self, timeout: float | None) -> bool:
         """Go on with what brings environments back, if anything does; False after `timeout` seconds."""

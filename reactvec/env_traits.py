@@ -15,7 +15,7 @@ import gymnasium as gym
 from reactvec.descriptors import enough_descriptors
 from reactvec.leash import Leash
 from reactvec.process_worker import ByValue, settle
-from reactvec.processes import AT_START, GRACE_S, ProcessOptions, end_in_words, start_quietly
+from reactvec.processes import AT_START, GRACE_S, ProcessOptions, end_in_words, let_go, start_quietly
 from reactvec.remote_error import pack_error, unpack_error
 
 
@@ -63,7 +63,7 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> E
         ours.close()
         leash.close()  # ends it, where it was interrupted
         if process.pid is not None:
-            process.join()
+            let_go(process)
     if kind == "error":
         raise unpack_error(data)
     traits: EnvTraits = pickle.loads(data)

@@ -298,10 +298,11 @@ class Execution:
             self._raise(failures, ahead)
         return True
 
-    def _interrupted(self) -> None:
+    def _interrupted(self, cause: WorkerDeath | None = None) -> None:
+        """Raise what a signal handler raised, if one did."""
         error = self._engine.interruption()
         if error is not None:
-            raise error
+            raise error from cause
 
     def _raise(self, failures: Sequence[Failure] = (), ahead: bool = False) -> None:
         """Raise the failure that comes first in logical time and in the order of the schedule; where workers may be
@@ -309,9 +310,11 @@ class Execution:
         failures = [*failures, *self._engine.take_failures()]
         self._engine.forget_failures()
         self._engine.tag = min((tag for tag, *_ in failures), default=self.tag)
-        self._interrupted()
+        dead = self._death() if not failures else None
+        self._interrupted(dead)
+        if dead is not None:
+            raise dead
         if not failures:
-            self._raise_the_dead()
             raise ClosedExecutionError("this execution is closed; make a new one")
         error = first_error(failures, self.topology, self.schedule, self._arena)
         if ahead:
@@ -322,10 +325,9 @@ class Execution:
         finally:
             del error, failures  # its traceback holds this frame: a circle, which would keep the execution alive
 
-    def _raise_the_dead(self) -> None:
+    def _death(self) -> WorkerDeath | None:
         ends = self._crew.ends() if self._crew is not None else {}
-        if ends:
-            raise WorkerDeath(ends)
+        return WorkerDeath(ends) if ends else None
 
     def _close_after(self, error: BaseException) -> None:
         try:

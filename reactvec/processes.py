@@ -204,8 +204,7 @@ class WorkerProcesses:
         """In a forked child: the processes are not its own; it must not end them when it ends, nor write to them."""
         self._over = True
         self._at_exit.cancel()
-        children: set[Any] = getattr(multiprocessing.process, "_children", set())
-        children.difference_update(self._processes.values())
+        forget_children(self._processes.values())
         for fd in [*self._lives.values(), *chain(*map(pipes_of, self._processes.values()))]:
             os.close(fd)
         self._processes.clear()
@@ -249,10 +248,7 @@ class WorkerProcesses:
 
     def _forget(self, worker: int) -> None:
         """Let go of what belongs to a process that ended."""
-        process = self._processes.pop(worker)
-        process.join()
-        with contextlib.suppress(ValueError):  # whoever reaps all children of this process has taken its end
-            process.close()
+        let_go(self._processes.pop(worker))
         self._leashes.pop(worker).close()
         os.close(self._lives.pop(worker))
 
@@ -265,6 +261,21 @@ def start_quietly(process: BaseProcess, method: str) -> None:
         resource_tracker.ensure_running()  # which, where it starts, lets Ctrl-C through again
     with held_signals({signal.SIGINT}):
         process.start()
+
+
+def let_go(process: BaseProcess) -> None:
+    """Wait for the end of a process, and free what it holds here."""
+    process.join()
+    try:
+        process.close()
+    except ValueError:  # whoever reaps all children of this process has taken its end, so it seems to run for ever
+        forget_children([process])
+
+
+def forget_children(processes: Iterable[BaseProcess]) -> None:
+    """Let multiprocessing not wait for them when this process ends."""
+    children: set[Any] = getattr(multiprocessing.process, "_children", set())
+    children.difference_update(processes)
 
 
 def pipes_of(process: BaseProcess) -> tuple[int, ...]:
