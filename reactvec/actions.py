@@ -42,6 +42,7 @@ class Actions:
         return False
 
     def _cast(self, actions: Any) -> Array:
+        actions = actions if hasattr(actions, "__len__") else list(actions)  # iterators, too
         array = np.asarray(actions)
         if array.shape != self._port.shape:
             action_rows(self._space, actions, len(self._requests))  # what `iterate` refuses

@@ -28,7 +28,8 @@ def enough_descriptors(workers: int, starting: int) -> Iterator[None]:
         raise OSError(
             errno.EMFILE,
             f"{os.strerror(errno.EMFILE)}: each worker process takes {EACH} file descriptors of this one, {workers} of "
-            f"them {workers * EACH}, and it may have {allowed}; raise that by `ulimit -n`, or use fewer workers",
+            f"them {workers * EACH}, besides those that are open already, and it may have {allowed} in all; raise that "
+            "by `ulimit -n`, or use fewer workers",
         ) from error
 
 

@@ -45,6 +45,13 @@ def test_a_list_of_python_ints(native: Any) -> None:
 
 
 @natively_and_not
+def test_an_iterator(native: Any) -> None:
+    with twins([cartpole] * 3, native=native) as both:
+        both.reset(seed=0)
+        assert same(both.vector.step(iter([0, 1, 0])), both.oracle.step(np.array([0, 1, 0])))
+
+
+@natively_and_not
 @pytest.mark.parametrize("form", [list, tuple, np.array, lambda rows: [np.array(row) for row in rows]])
 @pytest.mark.parametrize("kind", [int, bool, float, np.bool_, np.int8, np.uint8, np.int32, np.uint64, np.float64])
 def test_numbers_of_every_kind_count_as_in_gymnasium(native: Any, form: Any, kind: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -131,6 +132,19 @@ def test_a_signal_does_not_hide_a_death(make: Make, policy: str) -> None:
     obs, _, _, truncated, infos = vector.step_wait()
     assert obs[:2].tobytes() == twin.step(orders())[0][:2].tobytes()
     assert truncated.tolist() == infos["worker_restarted"].tolist() == [False, False, True, True]
+
+
+def test_two_threads_are_told_of_each_other(make: Make) -> None:
+    vector = make([Slow] * 4, **ISOLATED)
+    vector.reset()
+    other = threading.Thread(target=lambda: [vector.step(orders()) for _ in range(5)])
+    other.start()
+    time.sleep(0.03)
+    for method in (vector.reset, partial(vector.step, orders()), vector.render):
+        with pytest.raises(RuntimeError, match="another thread is using these environments"):
+            method()
+    other.join()
+    assert vector.step(orders())[1].tolist() == [6] * 4
 
 
 def wait_for_signal(wait: Callable[[], Any]) -> None:
