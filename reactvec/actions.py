@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from gymnasium.spaces import Discrete
 
 from reactvec._stepping import put
 from reactvec.arguments import action_rows
@@ -45,14 +46,15 @@ class Actions:
         if array.shape != self._port.shape:
             action_rows(self._space, actions, len(self._requests))  # what `iterate` refuses
             raise ValueError(f"Expected actions of shape {self._port.shape}, got {array.shape}")
-        if not (_stands_for(array.dtype, self._port.dtype) or _are_python_bools(actions)):
+        if not (self._takes(array.dtype) or _are_python_bools(actions)):
             raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self._single}")
         return array
 
-
-def _stands_for(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
-    """Whether a kernel does with numbers of one dtype what an environment does with those of the other."""
-    return given == wanted or (wanted.kind == "i" and given.kind in "iu" and np.can_cast(given, wanted))
+    def _takes(self, dtype: np.dtype[Any]) -> bool:
+        """Whether an environment would take numbers of this dtype, which depends on the version of Gymnasium."""
+        if dtype == self._port.dtype or not isinstance(self._single, Discrete) or dtype.kind not in "iu":
+            return bool(dtype == self._port.dtype)
+        return self._single.contains(dtype.type(max(0, self._single.start)))
 
 
 def _are_python_bools(actions: Any) -> bool:
