@@ -52,7 +52,8 @@ class EnvBank(Reactor):
     Inputs: `action` (a row per environment) and `request` (object; what each command below says, None for a row that it
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
-    meaning), `infos` (object: None, or the info dicts of the tag, in order), `running` (int64; in the first row of a
+    meaning), `infos` (object: None, or the info dicts of the tag, in order; of such a row the first has the last
+    observation and its info, and None stands for no more than what `final_obs` has), `running` (int64; in the first row of a
     worker's range: the row that it steps, or -1), `answer` (object, of `call`) and `space` (object, of the startup:
     None, or an observation space other than the single one; never with observation_mode "same").
 
@@ -208,8 +209,18 @@ class EnvBank(Reactor):
             self.ended[i] = True
             return observation, info
         self.write(final_obs, k, observation)
-        infos[k] = ({"final_obs": observation, "final_info": info},)
-        return self.env(i).reset()
+        first, begun = self.env(i).reset()
+        if info or begun or not self._is_plain(observation):
+            infos[k] = ({"final_obs": observation, "final_info": info},)
+        return first, begun
+
+    def _is_plain(self, observation: Any) -> bool:
+        """Whether a port holds all that there is to an observation."""
+        return (
+            type(observation) is np.ndarray
+            and observation.dtype == self.plain_dtype
+            and observation.shape == self.single_observation_space.shape
+        )
 
     @reaction(on="visit", triggers=[request], effects=[answer])
     def visit(self, rows: range, request: Array, answer: Array) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reactvec._stepping import holds_nothing
 from reactvec.deployment import Results
-from reactvec.port_types import unpack_row
+from reactvec.infos import plain_end
 from reactvec.vector_env import ReactorVectorEnv
 
 Info: TypeAlias = "dict[str, Any]"
@@ -39,7 +39,7 @@ class RowInfos(ReactorVectorEnv):
         results = self._deployment.results()
         dones = results.terminated | results.truncated
         begun: dict[int, Info] = {}
-        if self._is_native or holds_nothing(results.infos):
+        if holds_nothing(results.infos):
             infos: list[Info] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
         else:
             infos = [{**_joined(row or ()), "TimeLimit.truncated": False} for row in results.infos.tolist()]
@@ -51,13 +51,13 @@ class RowInfos(ReactorVectorEnv):
 
     def _at_end(self, results: Results, i: int) -> tuple[Info, Info]:
         """The infos of a row that is done: of its last step, and of the reset that follows."""
-        if self._is_native:
-            end, *reset = ({"final_obs": unpack_row(self.single_observation_space, results.final_obs[i])},)
-        else:
-            end, *reset = results.infos[i]
+        end, *reset = results.infos[i] or (plain_end(self.single_observation_space, results.final_obs[i]),)
         cut = bool(results.truncated[i] and not results.terminated[i])
-        info = _joined([end.get("final_info", {})])
-        return {**info, "TimeLimit.truncated": cut, "terminal_observation": _own(end["final_obs"])}, _joined(reset)
+        return {
+            **_joined([end["final_info"]]),
+            "TimeLimit.truncated": cut,
+            "terminal_observation": _own(end["final_obs"]),
+        }, _joined(reset)
 
 
 def _joined(infos: Iterable[Info]) -> Info:
