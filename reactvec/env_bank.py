@@ -53,9 +53,9 @@ class EnvBank(Reactor):
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
     meaning), `infos` (object: None, or the info dicts of the tag, in order; of such a row the first has the last
-    observation and its info, and None stands for no more than what `final_obs` has), `running` (int64; in the first row of a
-    worker's range: the row that it steps, or -1), `answer` (object, of `call`) and `space` (object, of the startup:
-    None, or an observation space other than the single one; never with observation_mode "same").
+    observation and its info, and None stands for no more than what `final_obs` has), `running` (int64; in the first row
+    of a worker's range: the row that it steps, or -1), `answer` (object, of `visit`) and `space` (object, of the
+    startup: None, or an observation space other than the single one; never with observation_mode "same").
 
     Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
     of any kind: a step like that of `action`) and `visit` (the pickled `(function, arguments)` to call with the
