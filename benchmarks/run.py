@@ -27,6 +27,7 @@ SCRIPTS = (
     "compile_time",
     "processes",
     "sharing",
+    "sb3",
     "balance",
     "dict_observations",
     "startup",

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gymnasium.error import AlreadyPendingCallError, ClosedEnvironmentError, NoAsyncCallError
 from gymnasium.vector import VectorEnv
 
+from reactvec import visits
 from reactvec.arguments import check_call, check_timeout, row_indices, value_rows
 from reactvec.deployment import Deployment
 from reactvec.execution import ClosedExecutionError
@@ -65,21 +66,31 @@ class Calls(VectorEnv[Any, Any, Array]):
             IndexError: there is no such sub-environment.
             Exception: what the first of the sub-environments that failed has raised.
         """
-        self._request_call("call_async", name, args, kwargs, indices)
-        self._run("call", "call")
-        return self._call_results()
+        check_call(name)
+        return self._visited_by("call_async", visits.call, (name, args, kwargs), indices)
 
     def call_async(self, name: str, /, *args: Any, indices: Indices = None, **kwargs: Any) -> None:
         """Start a call in the other workers; the caller's part runs in `call_wait`."""
-        self._request_call("call_async", name, args, kwargs, indices)
-        self._ask(Pending.CALL, "call")
+        self._assert_can_begin("call_async")
+        check_call(name)
+        self._request_visits(visits.call, (name, args, kwargs), indices)
+        self._ask(Pending.CALL, "visit")
 
     def call_wait(self, timeout: float | None = None) -> tuple[Any, ...]:
         """Finish the call that `call_async` began; a tuple of the results."""
         self._assert_pending(Pending.CALL)
         with self._returning():
             self._finish("call", timeout)
-            return self._call_results()
+            return self._answers()
+
+    def visit(self, function: Callable[..., Any], *arguments: Any, indices: Indices = None) -> tuple[Any, ...]:
+        """Call `function(env, *arguments)` with each sub-environment, where it lives; a tuple of the results.
+
+        Raises:
+            IndexError: there is no such sub-environment.
+            Exception: what the function raised for the first of the sub-environments that failed.
+        """
+        return self._visited_by("visit", function, arguments, indices)
 
     def get_attr(self, name: str, indices: Indices = None) -> tuple[Any, ...]:
         """An attribute of each sub-environment, of whichever wrapper has it; where it is a method, it is called."""
@@ -92,9 +103,10 @@ class Calls(VectorEnv[Any, Any, Array]):
         """
         self._assert_can_begin("set_attr")
         rows = row_indices(indices, self.num_envs)
-        messages = [cloudpickle.dumps((name, value)) for value in value_rows(values, len(rows))]
+        messages = [cloudpickle.dumps((visits.set_attribute, (name, value))) for value in value_rows(values, len(rows))]
         self._request(dict(zip(rows, messages, strict=True)))
-        self._run("set_attr", "call")
+        self._run("visit", "call")
+        self._deployment.take_answers()
 
     def render(self) -> tuple[Any, ...]:
         """The frame of each sub-environment."""
@@ -110,13 +122,17 @@ class Calls(VectorEnv[Any, Any, Array]):
         """The seeds that the sub-environments had last; -1 where it is not known."""
         return self.get_attr("np_random_seed")
 
-    def _request_call(
-        self, by: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], indices: Indices
-    ) -> None:
+    def _visited_by(
+        self, by: str, function: Callable[..., Any], arguments: tuple[Any, ...], indices: Indices
+    ) -> tuple[Any, ...]:
         self._assert_can_begin(by)
-        check_call(name)
+        self._request_visits(function, arguments, indices)
+        self._run("visit", "call")
+        return self._answers()
+
+    def _request_visits(self, function: Callable[..., Any], arguments: tuple[Any, ...], indices: Indices) -> None:
         self._called = row_indices(indices, self.num_envs)
-        self._request(dict.fromkeys(self._called, cloudpickle.dumps((name, args, kwargs))))
+        self._request(dict.fromkeys(self._called, cloudpickle.dumps((function, arguments))))
 
     def _request(self, messages: dict[int, bytes]) -> None:
         self._visited |= self._is_native
@@ -125,7 +141,7 @@ class Calls(VectorEnv[Any, Any, Array]):
         for i, message in messages.items():
             request[i] = message
 
-    def _call_results(self) -> tuple[Any, ...]:
+    def _answers(self) -> tuple[Any, ...]:
         answers = self._deployment.take_answers()
         return tuple(cloudpickle.loads(answers[i]) for i in self._called)
 

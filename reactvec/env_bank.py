@@ -52,13 +52,14 @@ class EnvBank(Reactor):
     Inputs: `action` (a row per environment) and `request` (object; what each command below says, None for a row that it
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
-    meaning), `infos` (object: None, or the info dicts of the tag, in order), `running` (int64; in the first row of a
-    worker's range: the row that it steps, or -1), `answer` (object, of `call`) and `space` (object, of the startup:
-    None, or an observation space other than the single one; never with observation_mode "same").
+    meaning), `infos` (object: None, or the info dicts of the tag, in order; of such a row the first has the last
+    observation and its info, and None stands for no more than what `final_obs` has), `running` (int64; in the first row
+    of a worker's range: the row that it steps, or -1), `answer` (object, of `visit`) and `space` (object, of the
+    startup: None, or an observation space other than the single one; never with observation_mode "same").
 
     Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
-    of any kind: a step like that of `action`), `call` (the pickled `(name, args, kwargs)`; `answer` is the result,
-    pickled) and `set_attr` (the pickled `(name, value)`).
+    of any kind: a step like that of `action`) and `visit` (the pickled `(function, arguments)` to call with the
+    environment; `answer` is the result, pickled).
     """
 
     action = InputPort()
@@ -112,6 +113,7 @@ class EnvBank(Reactor):
             with naming(i):
                 if self.envs[i] is None:
                     self.envs[i] = self._make(i)
+                self._check_own(i)
                 space[k] = None if self._handed_over else self._check_spaces(self.env(i))
 
     def _make(self, i: int) -> gym.Env[Any, Any]:
@@ -126,6 +128,13 @@ class EnvBank(Reactor):
                     f"isolated=True, num_workers={self.rows}",
                 )
             raise
+
+    def _check_own(self, i: int) -> None:
+        if any(other is self.envs[i] for j, other in enumerate(self.envs) if j != i):
+            raise ValueError(
+                "env_fns gave the same environment to several sub-environments; each call must make a new one "
+                "(lambda: gym.make(...), not lambda: env)"
+            )
 
     def _check_spaces(self, env: gym.Env[Any, Any]) -> gym.Space[Any] | None:
         """The environment's own observation space, where it has another one and the mode allows that."""
@@ -200,33 +209,30 @@ class EnvBank(Reactor):
             self.ended[i] = True
             return observation, info
         self.write(final_obs, k, observation)
-        infos[k] = ({"final_obs": observation, "final_info": info},)
-        return self.env(i).reset()
+        first, begun = self.env(i).reset()
+        if info or begun or not self._is_plain(observation):
+            infos[k] = ({"final_obs": observation, "final_info": info},)
+        return first, begun
 
-    @reaction(on="call", triggers=[request], effects=[answer])
-    def call(self, rows: range, request: Array, answer: Array) -> None:
-        """Call a method of the environments that are asked, or look up an attribute; what comes of it is copied."""
+    def _is_plain(self, observation: Any) -> bool:
+        """Whether a port holds all that there is to an observation."""
+        return (
+            type(observation) is np.ndarray
+            and observation.dtype == self.plain_dtype
+            and observation.shape == self.single_observation_space.shape
+        )
 
-        def ask(k: int, env: gym.Env[Any, Any]) -> None:
-            name, args, kwargs = cloudpickle.loads(request[k])
-            attribute = env.get_wrapper_attr(name)
-            answer[k] = cloudpickle.dumps(attribute(*args, **kwargs) if callable(attribute) else attribute)
-
+    @reaction(on="visit", triggers=[request], effects=[answer])
+    def visit(self, rows: range, request: Array, answer: Array) -> None:
+        """Call a function with each environment that is asked, and copy what it returns; what fails first is raised
+        when all have been visited."""
         answer[:] = None
-        self._visit(rows, request, ask)
-
-    @reaction(on="set_attr", triggers=[request])
-    def set_attr(self, rows: range, request: Array) -> None:
-        """Set an attribute of the environments that are asked, each to a copy of its own."""
-        self._visit(rows, request, lambda k, env: env.set_wrapper_attr(*cloudpickle.loads(request[k])))
-
-    def _visit(self, rows: range, request: Array, act: Callable[[int, gym.Env[Any, Any]], object]) -> None:
-        """Do something with each environment that has a request; what fails first is raised when all have had it."""
         errors: list[BaseException] = []
         for k, i in enumerate(rows):
             if request[k] is not None:
                 try:
-                    act(k, self.visible(i))
+                    function, arguments = cloudpickle.loads(request[k])
+                    answer[k] = cloudpickle.dumps(function(self.visible(i), *arguments))
                 except BaseException as error:
                     name_environment(error, i)
                     errors.append(error)

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any
 
@@ -239,6 +240,11 @@ class Execution:
         if self._crew is not None:
             self._crew.stop(terminate=True)
         self._finalizer()
+
+    @property
+    def processes(self) -> list[BaseProcess]:
+        """The worker processes, in order; empty where there are none, or no more."""
+        return [] if self._crew is None else self._crew.processes
 
     @property
     def tag(self) -> int:

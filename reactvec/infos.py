@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -20,22 +20,31 @@ AddInfo: TypeAlias = Callable[[Infos, Infos, int], Infos]  # VectorEnv._add_info
 
 def merged(add_info: AddInfo, rows: Array) -> Infos:
     """One dict of the infos of all rows of a bank: per row None, or its info dicts in order."""
+    return {} if holds_nothing(rows) else _merged(add_info, rows.tolist())
+
+
+def merged_with_ends(add_info: AddInfo, space: gym.Space[Any], rows: Array, ended: Array, final_obs: Array) -> Infos:
+    """The same of a step in SAME_STEP mode, where rows that `ended`, bool `[N]`, have their last observations, too."""
+    if not ended.any():
+        return merged(add_info, rows)
+    infos = rows.tolist()
+    for i in np.flatnonzero(ended).tolist():
+        infos[i] = infos[i] or (plain_end(space, final_obs[i]),)
+    return _merged(add_info, infos)
+
+
+def plain_end(space: gym.Space[Any], final_obs: Array) -> Infos:
+    """What an end in SAME_STEP mode says where the last observation is all that there is to say."""
+    return {"final_obs": unpack_row(space, final_obs), "final_info": {}}
+
+
+def _merged(add_info: AddInfo, rows: Sequence[tuple[Infos, ...] | None]) -> Infos:
     infos: Infos = {}
-    if holds_nothing(rows):
-        return infos
-    for i, row in [(i, row) for i, row in enumerate(rows.tolist()) if row]:
-        for info in row:
+    for i, row in enumerate(rows):
+        for info in row or ():
             try:
                 infos = add_info(infos, info, i)
             except Exception as error:
                 name_environment(error, i)
                 raise
-    return infos
-
-
-def of_kernel(add_info: AddInfo, space: gym.Space[Any], ended: Array, final_obs: Array) -> Infos:
-    """The infos of a kernel in SAME_STEP mode: the final observations of the rows that `ended`, bool `[N]`."""
-    infos: Infos = {}
-    for i in np.flatnonzero(ended):
-        infos = add_info(infos, {"final_obs": unpack_row(space, final_obs[i]), "final_info": {}}, int(i))
     return infos

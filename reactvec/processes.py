@@ -98,6 +98,11 @@ class WorkerProcesses:
             self.stop(terminate=True)
             raise
 
+    @property
+    def processes(self) -> list[BaseProcess]:
+        """Those that run, in order."""
+        return [self._processes[worker] for worker in sorted(self._processes)]
+
     def brings_objects(self, name: str) -> bool:
         """Whether a command brings objects to a worker, see `post`."""
         return self._parcels.brings(self._names.index(name))

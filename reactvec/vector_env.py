@@ -29,7 +29,7 @@ from reactvec.calls import Calls, Pending, vectors
 from reactvec.deployment import Deployment, topology_of
 from reactvec.env_bank import ObservationMode
 from reactvec.held_signals import held_signals
-from reactvec.infos import merged, of_kernel
+from reactvec.infos import merged, merged_with_ends
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
@@ -293,12 +293,11 @@ class ReactorVectorEnv(Calls):
 
     def _step_result(self) -> StepResult:
         obs, reward, terminated, truncated, final_obs, infos = self._deployment.results()
-        if not self._is_native:
-            found = merged(self._add_info, infos)
-        elif self.autoreset_mode is AutoresetMode.SAME_STEP:
-            found = of_kernel(self._add_info, self.single_observation_space, terminated | truncated, final_obs)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            space, ended = self.single_observation_space, terminated | truncated
+            found = merged_with_ends(self._add_info, space, infos, ended, final_obs)
         else:
-            found = {}
+            found = merged(self._add_info, infos)
         result = self._observations(obs), *copies(reward, terminated, truncated), found
         self._reset_needed = ""
         return result

@@ -1,0 +1,69 @@
+"""A vector environment that gives infos row by row, as Stable-Baselines3 has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from reactvec._stepping import holds_nothing
+from reactvec.deployment import Results
+from reactvec.infos import plain_end
+from reactvec.vector_env import ReactorVectorEnv
+
+Info: TypeAlias = "dict[str, Any]"
+PLAIN = (bool, int, float, str, type(None), np.generic)  # what nobody can change
+
+
+class RowInfos(ReactorVectorEnv):
+    """`reset` gives `(observations, infos)`, `step` `(observations, rewards float32, dones, infos, begun)`.
+
+    `infos` is a list with a dict for each row, the caller's own; `begun` has those of the resets of rows that are done.
+    The autoreset mode is SAME_STEP.
+    """
+
+    @property
+    def processes(self) -> list[Any]:
+        """The worker processes."""
+        return self._deployment.execution.processes
+
+    def _reset_result(self) -> Any:
+        results = self._deployment.results()
+        result = self._observations(results.obs), [_joined(row or ()) for row in results.infos.tolist()]
+        self._reset_needed = ""
+        return result
+
+    def _step_result(self) -> Any:
+        results = self._deployment.results()
+        dones = results.terminated | results.truncated
+        begun: dict[int, Info] = {}
+        if holds_nothing(results.infos):
+            infos: list[Info] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
+        else:
+            infos = [{**_joined(row or ()), "TimeLimit.truncated": False} for row in results.infos.tolist()]
+        for i in np.flatnonzero(dones).tolist():
+            infos[i], begun[i] = self._at_end(results, i)
+        result = self._observations(results.obs), results.reward.astype(np.float32), dones, infos, begun
+        self._reset_needed = ""
+        return result
+
+    def _at_end(self, results: Results, i: int) -> tuple[Info, Info]:
+        """The infos of a row that is done: of its last step, and of the reset that follows."""
+        end, *reset = results.infos[i] or (plain_end(self.single_observation_space, results.final_obs[i]),)
+        cut = bool(results.truncated[i] and not results.terminated[i])
+        return {
+            **_joined([end["final_info"]]),
+            "TimeLimit.truncated": cut,
+            "terminal_observation": _own(end["final_obs"]),
+        }, _joined(reset)
+
+
+def _joined(infos: Iterable[Info]) -> Info:
+    """The dicts as one, with values that nobody else can change."""
+    return {key: _own(value) for info in infos for key, value in info.items()}
+
+
+def _own(value: Any) -> Any:
+    return value if isinstance(value, PLAIN) else deepcopy(value)
