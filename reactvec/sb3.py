@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -89,7 +90,13 @@ class ReactorVecEnv(SubprocVecEnv):
         return self._vector.explain()
 
     def reset(self) -> Any:
-        """Reset all environments, with the seeds and options that were set since the last reset; observations."""
+        """Reset all environments, with the seeds and options that were set since the last reset; observations.
+
+        A step that was begun and not waited for, perhaps for a Ctrl-C, is given up.
+        """
+        if self.waiting:
+            with contextlib.suppress(Exception):
+                self.step_wait()
         options = [chosen or None for chosen in self._options]
         observations, self.reset_infos = self._vector.reset(seed=self._seeds, options=options)  # type: ignore[assignment]
         self._reset_seeds()
@@ -108,8 +115,9 @@ class ReactorVecEnv(SubprocVecEnv):
 
     def step_wait(self) -> StepReturn:
         """Finish the step that `step_async` began."""
+        result = self._told(self._vector.step_wait())
         self.waiting = False
-        return self._told(self._vector.step_wait())
+        return result
 
     def _told(self, result: Any) -> StepReturn:
         observations, rewards, dones, infos, begun = result

@@ -173,6 +173,19 @@ def test_a_pending_step_ends_with_close() -> None:
         assert vector.processes == []
 
 
+@everywhere
+def test_a_reset_gives_up_a_pending_step(place: dict[str, Any], made: list[ReactorVecEnv]) -> None:
+    made.append(ReactorVecEnv([SampleEnv] * 4, **place))
+    vector = made[-1]
+    vector.seed(1)
+    first = vector.reset()
+    vector.step_async(np.zeros(4, int))
+    vector.seed(1)
+    assert vector.reset().tobytes() == first.tobytes()
+    assert not vector.waiting
+    assert len(vector.step(np.zeros(4, int))) == 4
+
+
 def test_what_others_look_at(made: list[ReactorVecEnv]) -> None:
     made += [ReactorVecEnv([SampleEnv] * 4, **PLACES[place]) for place in ("inline", "processes", "isolated")]
     assert [len(vector.processes) for vector in made] == [0, 1, 2]
