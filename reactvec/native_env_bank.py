@@ -19,7 +19,7 @@ from reactvec.topology import Reaction, reaction
 class NativeEnvBank(EnvBank):
     """The same bank where all environments have a kernel: steps run without Python, the objects stay as shadows.
 
-    `call` and `set_attr` bring the shadows that they visit up to date; from then on these are what counts. Before the
+    `visit` brings the shadows that it sees up to date; from then on these are what counts. Before the
     next `step` or `reset` comes the command `resume`, which gives their state back to the kernel; a row of `answer`
     that is not None then says why the kernel cannot stand for that environment any more. If there is one, the command
     `leave` makes all shadows what counts, once and for all, and `step_in_python` or `step_given` steps them.

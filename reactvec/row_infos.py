@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from reactvec._stepping import holds_nothing
+from reactvec.calls import Pending
 from reactvec.deployment import Results
 from reactvec.infos import plain_end
 from reactvec.vector_env import ReactorVectorEnv
@@ -28,6 +29,11 @@ class RowInfos(ReactorVectorEnv):
     def processes(self) -> list[Any]:
         """The worker processes."""
         return self._deployment.execution.processes
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a step was begun and its results were not returned."""
+        return self._pending is Pending.STEP
 
     def _reset_result(self) -> Any:
         results = self._deployment.results()

@@ -57,12 +57,10 @@ class ReactorVecEnv(SubprocVecEnv):
         native: bool | str = "auto",
         on_worker_failure: str = "raise",
     ) -> None:
-        self.waiting = False
         self.closed = False
         self.remotes = ()
         if start_method is None:
             start_method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        multiprocessing.get_context(start_method)  # or a ValueError, before anything is built
         self._vector = RowInfos(
             [partial(_made, env_fn) for env_fn in env_fns],
             shared_memory=False,
@@ -81,6 +79,11 @@ class ReactorVecEnv(SubprocVecEnv):
             raise
 
     @property
+    def waiting(self) -> bool:  # type: ignore[override]
+        """Whether `step_async` has begun a step whose results were not returned."""
+        return self._vector.waiting
+
+    @property
     def processes(self) -> list[Any]:  # type: ignore[override]
         """The worker processes."""
         return self._vector.processes
@@ -95,13 +98,12 @@ class ReactorVecEnv(SubprocVecEnv):
         A step that was begun and not waited for, perhaps for a Ctrl-C, is given up.
         """
         if self.waiting:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # of a step that nobody wants; who died is named by the reset
                 self.step_wait()
         options = [chosen or None for chosen in self._options]
         observations, self.reset_infos = self._vector.reset(seed=self._seeds, options=options)  # type: ignore[assignment]
         self._reset_seeds()
         self._reset_options()
-        self.waiting = False
         return observations
 
     def step(self, actions: Array) -> StepReturn:
@@ -111,13 +113,10 @@ class ReactorVecEnv(SubprocVecEnv):
     def step_async(self, actions: Array) -> None:
         """Check and copy the actions and start the other workers; the caller's part runs in `step_wait`."""
         self._vector.step_async(actions)
-        self.waiting = True
 
     def step_wait(self) -> StepReturn:
         """Finish the step that `step_async` began."""
-        result = self._told(self._vector.step_wait())
-        self.waiting = False
-        return result
+        return self._told(self._vector.step_wait())
 
     def _told(self, result: Any) -> StepReturn:
         observations, rewards, dones, infos, begun = result

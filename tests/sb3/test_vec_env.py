@@ -15,6 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from reactvec.sb3 import ReactorVecEnv
+from tests.faulty_envs import RAISE, FaultyEnv, OddError
 from tests.sample_envs import SampleEnv, cartpole
 from tests.sb3.oracle import PLACES, Both, same
 
@@ -184,6 +185,24 @@ def test_a_reset_gives_up_a_pending_step(place: dict[str, Any], made: list[React
     assert vector.reset().tobytes() == first.tobytes()
     assert not vector.waiting
     assert len(vector.step(np.zeros(4, int))) == 4
+
+
+@everywhere
+def test_an_environment_that_fails_in_a_pending_step_can_be_closed(
+    place: dict[str, Any], made: list[ReactorVecEnv]
+) -> None:
+    for resets in (False, True):
+        made.append(ReactorVecEnv([FaultyEnv] * 4, **place))
+        vector = made[-1]
+        vector.reset()
+        vector.step_async(np.full(4, RAISE))
+        with pytest.raises(OddError):
+            vector.step_wait()
+        assert not vector.waiting
+        if resets:
+            vector.reset()
+            assert vector.step(np.zeros(4, int))[1].tolist() == [1] * 4
+        vector.close()
 
 
 def test_what_others_look_at(made: list[ReactorVecEnv]) -> None:
