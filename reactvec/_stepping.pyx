@@ -80,6 +80,18 @@ def holds_nothing(cnp.ndarray rows) -> bool:
     return True
 
 
+def ended_rows(cnp.ndarray terminated, cnp.ndarray truncated) -> list:
+    """The rows that are done; both arrays are bool `[N]`, C-contiguous."""
+    cdef uint8_t *terminals = <uint8_t *> cnp.PyArray_DATA(terminated)
+    cdef uint8_t *cuts = <uint8_t *> cnp.PyArray_DATA(truncated)
+    cdef Py_ssize_t k
+    cdef list rows = []
+    for k in range(cnp.PyArray_SIZE(terminated)):
+        if terminals[k] or cuts[k]:
+            rows.append(k)
+    return rows
+
+
 def put(cnp.ndarray port, values) -> bool:
     """Copy an array into a C-contiguous port of numbers; False, and nothing is done, where dtype or shape differ."""
     cdef cnp.ndarray array

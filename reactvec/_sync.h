@@ -32,7 +32,7 @@
 #define RV_PARK_NS 50000000  /* longest park */
 #define RV_SPIN_FAST 64      /* looks before the clock is read for the first time */
 #define RV_SPIN_LOOKS 32     /* looks between two readings of the clock */
-#define RV_SPIN_MAX_NS 50000 /* waits that take longer than this are not worth a spin */
+#define RV_SPIN_MAX_NS 100000 /* waits that take longer than this are not worth a spin */
 #define RV_WAKE_NS 100000    /* what a wake-up may take; with it a wait is foreseen to end so much earlier */
 #define RV_DOZE_MIN_NS (2 * RV_WAKE_NS)
 #define RV_DOZE_MAX_NS (RV_PARK_NS / 4)

@@ -52,10 +52,10 @@ class EnvBank(Reactor):
     Inputs: `action` (a row per environment) and `request` (object; what each command below says, None for a row that it
     passes over). Outputs, one row per environment: `obs`, `reward` float64, `terminated` and `truncated` bool,
     `final_obs` (the last observation of an episode that ended at this tag, in SAME_STEP mode; other rows hold no
-    meaning), `infos` (object: None, or the info dicts of the tag, in order; of such a row the first has the last
-    observation and its info, and None stands for no more than what `final_obs` has), `running` (int64; in the first row
-    of a worker's range: the row that it steps, or -1), `answer` (object, of `visit`) and `space` (object, of the
-    startup: None, or an observation space other than the single one; never with observation_mode "same").
+    meaning), `infos` (object: None, or the info dicts of the tag, in order; of a row with a last observation the first
+    is that observation's, see `reactvec.infos.end_of`), `running` (int64; in the first row of a worker's range: the row
+    that it steps, or -1), `answer` (object, of `visit`) and `space` (object, of the startup: None, or an observation
+    space other than the single one; never with observation_mode "same").
 
     Commands, and what `request` holds for them: `reset` (the `(seed, options)` of a reset), `step_given` (the action,
     of any kind: a step like that of `action`) and `visit` (the pickled `(function, arguments)` to call with the
@@ -210,8 +210,10 @@ class EnvBank(Reactor):
             return observation, info
         self.write(final_obs, k, observation)
         first, begun = self.env(i).reset()
-        if info or begun or not self._is_plain(observation):
+        if not self._is_plain(observation):
             infos[k] = ({"final_obs": observation, "final_info": info},)
+        elif info or begun:
+            infos[k] = ({"final_info": info},)
         return first, begun
 
     def _is_plain(self, observation: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import gymnasium as gym
-import numpy as np
 import numpy.typing as npt
 
 from reactvec._stepping import holds_nothing
@@ -16,6 +15,8 @@ from reactvec.port_types import unpack_row
 Array: TypeAlias = "npt.NDArray[Any]"
 Infos: TypeAlias = "dict[str, Any]"
 AddInfo: TypeAlias = Callable[[Infos, Infos, int], Infos]  # VectorEnv._add_info
+End: TypeAlias = "tuple[Any, Infos, list[Infos]]"
+NO_INFO: Infos = {"final_info": {}}
 
 
 def merged(add_info: AddInfo, rows: Array) -> Infos:
@@ -23,19 +24,28 @@ def merged(add_info: AddInfo, rows: Array) -> Infos:
     return {} if holds_nothing(rows) else _merged(add_info, rows.tolist())
 
 
-def merged_with_ends(add_info: AddInfo, space: gym.Space[Any], rows: Array, ended: Array, final_obs: Array) -> Infos:
-    """The same of a step in SAME_STEP mode, where rows that `ended`, bool `[N]`, have their last observations, too."""
-    if not ended.any():
+def merged_with_ends(
+    add_info: AddInfo, space: gym.Space[Any], rows: Array, ended: Sequence[int], final_obs: Array
+) -> Infos:
+    """The same of a step in SAME_STEP mode, where the rows that `ended` have their last observations, too."""
+    if not ended:
         return merged(add_info, rows)
     infos = rows.tolist()
-    for i in np.flatnonzero(ended).tolist():
-        infos[i] = infos[i] or (plain_end(space, final_obs[i]),)
+    for i in ended:
+        observation, info, begun = end_of(space, infos[i], final_obs[i])
+        infos[i] = {"final_obs": observation, "final_info": info}, *begun
     return _merged(add_info, infos)
 
 
-def plain_end(space: gym.Space[Any], final_obs: Array) -> Infos:
-    """What an end in SAME_STEP mode says where the last observation is all that there is to say."""
-    return {"final_obs": unpack_row(space, final_obs), "final_info": {}}
+def end_of(space: gym.Space[Any], row: tuple[Infos, ...] | None, final_obs: Array) -> End:
+    """What a row with an episode's end says: the last observation, its info, and the infos of the reset.
+
+    The first info dict of such a row has "final_info", and "final_obs" where the port of that name cannot hold what the
+    environment gave; a row that is None has neither info.
+    """
+    end, *begun = row or (NO_INFO,)
+    observation = end["final_obs"] if "final_obs" in end else unpack_row(space, final_obs)
+    return observation, end["final_info"], begun
 
 
 def _merged(add_info: AddInfo, rows: Sequence[tuple[Infos, ...] | None]) -> Infos:

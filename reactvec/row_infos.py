@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from reactvec._stepping import holds_nothing
+from reactvec._stepping import ended_rows, holds_nothing
 from reactvec.calls import Pending
 from reactvec.deployment import Results
-from reactvec.infos import plain_end
+from reactvec.infos import end_of
 from reactvec.vector_env import ReactorVectorEnv
 
 Info: TypeAlias = "dict[str, Any]"
@@ -44,26 +44,24 @@ class RowInfos(ReactorVectorEnv):
     def _step_result(self) -> Any:
         results = self._deployment.results()
         dones = results.terminated | results.truncated
+        infos: list[Info] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
         begun: dict[int, Info] = {}
-        if holds_nothing(results.infos):
-            infos: list[Info] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
-        else:
-            infos = [{**_joined(row or ()), "TimeLimit.truncated": False} for row in results.infos.tolist()]
-        for i in np.flatnonzero(dones).tolist():
+        for i in ended_rows(results.terminated, results.truncated):
             infos[i], begun[i] = self._at_end(results, i)
+        if not holds_nothing(results.infos):
+            for i, row in enumerate(results.infos.tolist()):
+                if row and i not in begun:
+                    infos[i] = {**_joined(row), "TimeLimit.truncated": False}
         result = self._observations(results.obs), results.reward.astype(np.float32), dones, infos, begun
         self._reset_needed = ""
         return result
 
     def _at_end(self, results: Results, i: int) -> tuple[Info, Info]:
         """The infos of a row that is done: of its last step, and of the reset that follows."""
-        end, *reset = results.infos[i] or (plain_end(self.single_observation_space, results.final_obs[i]),)
+        observation, end, begun = end_of(self.single_observation_space, results.infos[i], results.final_obs[i])
         cut = bool(results.truncated[i] and not results.terminated[i])
-        return {
-            **_joined([end["final_info"]]),
-            "TimeLimit.truncated": cut,
-            "terminal_observation": _own(end["final_obs"]),
-        }, _joined(reset)
+        info = {**_joined([end]), "TimeLimit.truncated": cut, "terminal_observation": _own(observation)}
+        return info, _joined(begun)
 
 
 def _joined(infos: Iterable[Info]) -> Info:
@@ -72,4 +70,10 @@ def _joined(infos: Iterable[Info]) -> Info:
 
 
 def _own(value: Any) -> Any:
-    return value if isinstance(value, PLAIN) else deepcopy(value)
+    if isinstance(value, PLAIN):
+        return value
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        return value.copy(order="K")
+    if type(value) is dict and all(isinstance(part, PLAIN) for part in value.values()):  # such as Monitor's "episode"
+        return value.copy()
+    return deepcopy(value)

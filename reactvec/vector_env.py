@@ -14,7 +14,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
-from reactvec._stepping import copies
+from reactvec._stepping import copies, ended_rows
 from reactvec.actions import Actions
 from reactvec.arguments import (
     Options,
@@ -294,8 +294,8 @@ class ReactorVectorEnv(Calls):
     def _step_result(self) -> StepResult:
         obs, reward, terminated, truncated, final_obs, infos = self._deployment.results()
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            space, ended = self.single_observation_space, terminated | truncated
-            found = merged_with_ends(self._add_info, space, infos, ended, final_obs)
+            ended = ended_rows(terminated, truncated)
+            found = merged_with_ends(self._add_info, self.single_observation_space, infos, ended, final_obs)
         else:
             found = merged(self._add_info, infos)
         result = self._observations(obs), *copies(reward, terminated, truncated), found
