@@ -1,4 +1,4 @@
-# make demo | test | test-gymnasium | lint | bench | stress | sanitize | check-protocol | clean
+# make demo | test | test-gymnasium | test-integration | lint | bench | stress | sanitize | check-protocol | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
@@ -14,11 +14,12 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEPS := .venv/deps.stamp
 BENCH_DEPS := .venv/bench.stamp
 OLDER_GYMNASIUM := .venv/gymnasium-$(GYMNASIUM)
+RLLIB := .venv/rllib
 BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test test-gymnasium lint bench stress sanitize check-protocol build clean
+.PHONY: demo test test-gymnasium test-integration lint bench stress sanitize check-protocol build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
@@ -32,6 +33,17 @@ test-gymnasium: build $(OLDER_GYMNASIUM)
 
 $(OLDER_GYMNASIUM): | $(BIN)/python
 	$(PIP) install $(PIP_ARGS) --no-deps --target $@ gymnasium==$(GYMNASIUM)
+
+# Training scripts of other libraries, RLlib's too, which pins its Gymnasium and so gets an environment of its own.
+test-integration: build $(RLLIB)/deps.stamp
+	PYTHONPATH="$(CURDIR)" REACTVEC_ALL_SCRIPTS=1 $(RLLIB)/bin/python -m pytest tests/integration -s
+
+$(RLLIB)/deps.stamp: constraints.txt | $(BIN)/python
+	$(PYTHON) -m venv $(RLLIB)
+	sed '/^gymnasium==/d' constraints.txt > $(RLLIB)/constraints.txt
+	$(RLLIB)/bin/pip --disable-pip-version-check --quiet install $(PIP_ARGS) -c $(RLLIB)/constraints.txt \
+	    'ray[rllib]' torch stable-baselines3 cloudpickle tblib pytest pytest-timeout
+	touch $@
 
 lint: build
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ from reactvec.topology import (
 if TYPE_CHECKING:
     from reactvec.algorithms import DQN, DQNConfig, train_dqn
     from reactvec.env_bank import EnvBank
+    from reactvec.gym import make_vec
     from reactvec.native_env_bank import make_env_bank
     from reactvec.port_types import port_type, unpack
     from reactvec.vector_env import ReactorVectorEnv
@@ -34,6 +35,7 @@ _LAZY = {
     "EnvBank": "reactvec.env_bank",
     "ReactorVectorEnv": "reactvec.vector_env",
     "make_env_bank": "reactvec.native_env_bank",
+    "make_vec": "reactvec.gym",
     "port_type": "reactvec.port_types",
     "train_dqn": "reactvec.algorithms",
     "unpack": "reactvec.port_types",
@@ -55,6 +57,7 @@ __all__ = [
     "TopologyError",
     "compile",
     "make_env_bank",
+    "make_vec",
     "port_type",
     "present",
     "reaction",
