@@ -36,7 +36,7 @@ $(OLDER_GYMNASIUM): | $(BIN)/python
 
 # Training scripts of other libraries, RLlib's too, which pins its Gymnasium and so gets an environment of its own.
 test-integration: build $(RLLIB)/deps.stamp
-	PYTHONPATH="$(CURDIR)" REACTVEC_ALL_SCRIPTS=1 $(RLLIB)/bin/python -m pytest tests/integration -s
+	PYTHONPATH="$(CURDIR)" REACTVEC_ALL_SCRIPTS=1 $(RLLIB)/bin/python -m pytest -s tests/integration 'tests/test_docs.py::test_snippets_run[rllib.md]'
 
 $(RLLIB)/deps.stamp: constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv $(RLLIB)

@@ -28,6 +28,7 @@ SCRIPTS = (
     "processes",
     "sharing",
     "sb3",
+    "sb3_pong",
     "balance",
     "dict_observations",
     "startup",
