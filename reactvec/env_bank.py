@@ -217,9 +217,10 @@ class EnvBank(Reactor):
         return first, begun
 
     def _is_plain(self, observation: Any) -> bool:
-        """Whether a port holds all that there is to an observation."""
+        """Whether a port holds all that there is to an observation; of one without dimensions it gives a number."""
         return (
             type(observation) is np.ndarray
+            and observation.ndim > 0
             and observation.dtype == self.plain_dtype
             and observation.shape == self.single_observation_space.shape
         )
