@@ -7,7 +7,11 @@ import statistics
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import gymnasium as gym
+
+from reactvec.arguments import check_shareable
 from reactvec.env_source import EnvSource
 from reactvec.envs import specialise
 from reactvec.errand import Send
@@ -27,13 +31,13 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class EnvProfile:
-    """An environment: the expression that makes one, whether it has a native kernel, how worker processes start.
-
-    `times` is None where its steps fail, and `failure` says how.
+    """An environment: the expression that makes one, whether it has a native kernel, whether its observations can lie
+    in shared memory, and how worker processes start. `times` is None where its steps fail, and `failure` says how.
     """
 
     code: str
     native: bool
+    shareable: bool
     context: str
     times: StepTimes | None
     failure: str = ""
@@ -46,20 +50,20 @@ def profile_env(source: EnvSource, seconds: float) -> EnvProfile:
         TrialFailedError: it cannot be made or reset; the message says why.
     """
     with failing(), trial_process(partial(_profile, source, seconds)) as errand:
-        code, native, context = errand.receive(START_S)
+        made: tuple[str, bool, bool, str] = errand.receive(START_S)
         try:
             with failing():
                 times = errand.receive(2 * seconds + STALL_S)
         except TrialFailedError as error:
-            return EnvProfile(code, native, context, None, str(error))
-    return EnvProfile(code, native, context, times)
+            return EnvProfile(*made, times=None, failure=str(error))
+    return EnvProfile(*made, times=times)
 
 
 def _profile(source: EnvSource, seconds: float, send: Send) -> None:
     envs = [source.env_fn()()]
     native = specialise(envs, same_step=False)[0] is not None
     rollout = SerialRollout(envs[0])
-    send((source.code(), native, multiprocessing.get_start_method()))
+    send((source.code(), native, _is_shareable(envs[0]), multiprocessing.get_start_method()))
     rollout.durations_ns(seconds / 4)
     began, worked = time.perf_counter(), time.process_time()
     durations = [nanoseconds / 1e3 for nanoseconds in rollout.durations_ns(seconds)]
@@ -67,3 +71,11 @@ def _profile(source: EnvSource, seconds: float, send: Send) -> None:
     p99 = sorted(durations)[int(0.99 * len(durations))]
     send(StepTimes(statistics.fmean(durations), statistics.median(durations), p99, cores))
     envs[0].close()
+
+
+def _is_shareable(env: gym.Env[Any, Any]) -> bool:
+    try:
+        check_shareable(env.observation_space)
+    except ValueError:
+        return False
+    return True

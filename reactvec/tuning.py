@@ -89,7 +89,7 @@ def tune(
     began, cores = time.monotonic(), usable_cores()
     progress("one environment")
     profile = _profile(source, seconds)
-    rows = [Row(setting) for setting in settings(sorted(set(num_envs or (cores, 8, 32))), cores, profile.native)]
+    rows = [Row(setting) for setting in settings(sorted(set(num_envs or (cores, 8, 32))), cores, profile)]
     tuning = Tuning(source, cores, profile, rows)
     for turn in range(TURNS):
         first = turn * len(rows) // TURNS  # what drifts on the machine meets all
@@ -104,20 +104,25 @@ def tune(
     return tuning
 
 
-def settings(num_envs: Iterable[int], cores: int, native: bool) -> list[Setting]:
+def settings(num_envs: Iterable[int], cores: int, profile: EnvProfile) -> list[Setting]:
     """What is worth a measurement, with a serial loop and SyncVectorEnv to compare with."""
-    python = {"native": False} if native else {}
+    python = {"native": False} if profile.native else {}
     found = [Setting(SERIAL, 1)]
     for number in num_envs:
         most = min(cores, number)
         workers = sorted({*(2**power for power in range(1, most.bit_length())), most} - {1})
-        keywords: list[dict[str, Any]] = [{"native": True}] if native else []
+        keywords: list[dict[str, Any]] = [{"native": True}] if profile.native else []
         keywords.append({"placement": "inline", **python})
         keywords += [{"placement": "threads", "num_workers": most, **python}] if most > 1 else []
         keywords += [{"placement": "processes", "num_workers": count} for count in workers]
         keywords.append({"isolated": True, "num_workers": most})
-        found += [Setting(SYNC, number), *(Setting(REACTOR, number, words) for words in keywords)]
+        found += [Setting(SYNC, number), *(Setting(REACTOR, number, words | needed(profile)) for words in keywords)]
     return found
+
+
+def needed(profile: EnvProfile) -> dict[str, Any]:
+    """The keywords without which ReactorVectorEnv refuses such environments."""
+    return {} if profile.shareable else {"shared_memory": False}
 
 
 def _profile(source: EnvSource, seconds: float) -> EnvProfile:
@@ -169,7 +174,7 @@ def _mark_auto(tuning: Tuning, seconds: float) -> None:
     """Let "auto" run, and mark what it comes to."""
     for number in sorted({row.setting.num_envs for row in tuning.rows if row.setting.kind == SYNC}):
         rows = [row for row in tuning.rows if row.setting.num_envs == number and row.setting.kind == REACTOR]
-        setting = Setting(REACTOR, number)
+        setting = Setting(REACTOR, number, needed(tuning.profile))
         if not any(row.rate for row in rows) or _expected_s(tuning, setting) > SLOWEST_STEP_S:
             continue
         try:

@@ -20,7 +20,7 @@ def report(tuning: Tuning) -> str:
 
 
 def table(tuning: Tuning) -> str:
-    """One line per setting, below what one environment costs."""
+    """What one environment costs, a line per setting, and why some have no figure."""
     times, serial = tuning.profile.times, tuning.serial.rate
     lines = [f"{tuning.source.target} on {_several(tuning.cores, 'usable core')}"]
     if times is not None:
@@ -28,16 +28,19 @@ def table(tuning: Tuning) -> str:
             f"one environment: {times.mean_us:,.1f} us per step on average, median {times.median_us:,.1f}, "
             f"99th percentile {times.p99_us:,.1f}"
         )
-    lines += ["", f"{'envs':>6}  {'setting':<50} {'steps/s':>12} {'x serial':>9}"]
-    return "\n".join([*lines, *(_line(row, serial) for row in tuning.rows)])
+    width = max(len(row.setting.label()) for row in tuning.rows)
+    failures = list(dict.fromkeys(row.failure for row in tuning.rows if row.failure))
+    lines += ["", f"{'envs':>6}  {'setting':<{width}} {'steps/s':>12} {'x serial':>9}"]
+    for row in tuning.rows:
+        ends = f"{'-':>12} {f'[{failures.index(row.failure) + 1}]':>9}" if row.failure else _figures(row, serial)
+        lines.append(f"{row.setting.num_envs:>6}  {row.setting.label():<{width}} {ends}")
+    notes = [f"[{number}] {_shortened(failure)}" for number, failure in enumerate(failures, 1)]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
-def _line(row: Row, serial: float) -> str:
-    start = f"{row.setting.num_envs:>6}  {row.setting.label():<50} "
-    if row.failure:
-        return f"{start}{'-':>12} {'':>9}  {_shortened(row.failure)}"
+def _figures(row: Row, serial: float) -> str:
     times = f"{row.rate / serial:,.2f}" if serial else ""
-    return f"{start}{row.rate:>12,.0f} {times:>9}{'  <- auto' if row.auto else ''}"
+    return f"{row.rate:>12,.0f} {times:>9}{'  <- auto' if row.auto else ''}"
 
 
 def remarks(tuning: Tuning) -> Iterator[str]:
@@ -52,6 +55,8 @@ def remarks(tuning: Tuning) -> Iterator[str]:
             f"one environment keeps {times.cores:.1f} cores busy: its threads are in the way of workers; "
             "try OMP_NUM_THREADS=1, or torch.set_num_threads(1) in it"
         )
+    if tuning.fastest and tuning.fastest.rate < tuning.serial.rate:
+        yield "no vector environment is faster than a plain loop; it saves calls of a policy, not of the environment"
     if cores < machine:
         yield f"this process may use {cores} of {machine} cores; libraries that count all start too many threads"
     if cores == 1:
@@ -80,7 +85,7 @@ def _several(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _shortened(text: str, most: int = 100) -> str:
+def _shortened(text: str, most: int = 240) -> str:
     """The first line, or what of it is enough."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= most else line[: most - 3] + "..."

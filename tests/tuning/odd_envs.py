@@ -85,6 +85,25 @@ class DictEnv(CountingEnv):
     observation_space = spaces.Dict(eye=spaces.Box(0, 255, (4, 4), np.uint8), place=spaces.Discrete(3))  # type: ignore[assignment]
 
 
+class Words(gym.Space[str]):
+    """A space of its own kind, which cannot lie in shared memory."""
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        return "a word"
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Words)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class WordsEnv(CountingEnv):
+    observation_space = spaces.Dict(words=Words())  # type: ignore[assignment]
+
+
 class UnboundedEnv(CountingEnv):
     action_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 

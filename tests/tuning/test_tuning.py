@@ -55,6 +55,13 @@ def test_environments_without_one(name):
     )
 
 
+def test_one_that_needs_shared_memory_to_be_off():
+    result = odd("WordsEnv")
+    assert not failures(result)
+    assert all(row.setting.keywords["shared_memory"] is False for row in result.rows if row.setting.kind == REACTOR)
+    assert any(row.auto for row in result.rows)
+
+
 def test_threads_are_shown_where_steps_give_up_the_gil():
     result = odd("SlowEnv", seconds=0.02)
     rates = {row.setting.label(): row.rate for row in result.rows}
@@ -133,7 +140,7 @@ def test_where_there_are_no_processes(monkeypatch):
     ("cores", "number", "workers"), [(1, 8, []), (2, 8, [2]), (6, 8, [2, 4, 6]), (64, 8, [2, 4, 8]), (4, 1, [])]
 )
 def test_workers_are_at_most_cores_and_environments(cores, number, workers):
-    found = settings([number], cores, native=False)
+    found = settings([number], cores, EnvProfile("make", native=False, shareable=True, context="fork", times=None))
     processes = [each.keywords for each in found if each.keywords.get("placement") == "processes"]
     assert [words["num_workers"] for words in processes] == workers
     assert found[0] == Setting(SERIAL, 1)
@@ -148,7 +155,7 @@ def made_up(times=None, **profile):
         Row(Setting(REACTOR, 2, {"placement": "processes", "num_workers": 2}), [15.0, 14.0], auto=True),
         Row(Setting(REACTOR, 2, {"isolated": True, "num_workers": 2}), [99.0], failure="it died\nin the end"),
     ]
-    words = {"code": "make", "native": False, "context": "fork", "times": times, **profile}
+    words = {"code": "make", "native": False, "shareable": True, "context": "fork", "times": times, **profile}
     return Tuning(EnvSource("mine:make"), 2, EnvProfile(**words), rows)
 
 
@@ -162,8 +169,9 @@ def test_the_recommendation_has_the_best_median():
     result.rows[1].rates[:] = [20.0]
     assert tuning_report.recommendation(result).endswith("\n    gym.vector.SyncVectorEnv([make] * 2)")
     lines = tuning_report.table(result).splitlines()
-    assert lines[-1].endswith("it died")
-    assert lines[-2].split()[-4:] == ["14", "1.45", "<-", "auto"]
+    assert lines[-1] == "[1] it died"
+    assert lines[-3].split()[-2:] == ["-", "[1]"]
+    assert lines[-4].split()[-4:] == ["14", "1.45", "<-", "auto"]
 
 
 def test_what_is_remarked(monkeypatch):
