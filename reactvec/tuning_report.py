@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Iterator
 
 from reactvec.trial import REACTOR, Setting
 from reactvec.tuning import Row, Tuning
 
 UNEQUAL = 3.0  # times the median: a 99th percentile beyond it makes workers wait for each other
+NOISY = 1.3  # times the lowest rate: a highest one beyond it, of half of the settings
 BUSY_CORES = 1.3  # kept busy by one environment: it has threads of its own
 
 
@@ -30,9 +32,9 @@ def table(tuning: Tuning) -> str:
         )
     width = max(len(row.setting.label()) for row in tuning.rows)
     failures = list(dict.fromkeys(row.failure for row in tuning.rows if row.failure))
-    lines += ["", f"{'envs':>6}  {'setting':<{width}} {'steps/s':>12} {'x serial':>9}"]
+    lines += ["", f"{'envs':>6}  {'setting':<{width}} {'steps/s':>11} {'lowest to highest':>24} {'x serial':>9}"]
     for row in tuning.rows:
-        ends = f"{'-':>12} {f'[{failures.index(row.failure) + 1}]':>9}" if row.failure else _figures(row, serial)
+        ends = f"{f'[{failures.index(row.failure) + 1}]':>11}" if row.failure else _figures(row, serial)
         lines.append(f"{row.setting.num_envs:>6}  {row.setting.label():<{width}} {ends}")
     notes = [f"[{number}] {_shortened(failure)}" for number, failure in enumerate(failures, 1)]
     return "\n".join([*lines, *([""] if notes else []), *notes])
@@ -40,7 +42,8 @@ def table(tuning: Tuning) -> str:
 
 def _figures(row: Row, serial: float) -> str:
     times = f"{row.rate / serial:,.2f}" if serial else ""
-    return f"{row.rate:>12,.0f} {times:>9}{'  <- auto' if row.auto else ''}"
+    spread = f"{min(row.rates):,.0f} to {max(row.rates):,.0f}"
+    return f"{row.rate:>11,.0f} {spread:>24} {times:>9}{'  <- auto' if row.auto else ''}"
 
 
 def remarks(tuning: Tuning) -> Iterator[str]:
@@ -55,6 +58,9 @@ def remarks(tuning: Tuning) -> Iterator[str]:
             f"one environment keeps {times.cores:.1f} cores busy: its threads are in the way of workers; "
             "try OMP_NUM_THREADS=1, or torch.set_num_threads(1) in it"
         )
+    spreads = [max(row.rates) / min(row.rates) for row in tuning.rows if row.rate]
+    if spreads and statistics.median(spreads) > NOISY:
+        yield "the turns differ much: the machine does other work; measure again when it is quiet, or with --seconds 1"
     if tuning.fastest and tuning.fastest.rate < tuning.serial.rate:
         yield "no vector environment is faster than a plain loop; it saves calls of a policy, not of the environment"
     if cores < machine:

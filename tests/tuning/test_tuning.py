@@ -170,8 +170,8 @@ def test_the_recommendation_has_the_best_median():
     assert tuning_report.recommendation(result).endswith("\n    gym.vector.SyncVectorEnv([make] * 2)")
     lines = tuning_report.table(result).splitlines()
     assert lines[-1] == "[1] it died"
-    assert lines[-3].split()[-2:] == ["-", "[1]"]
-    assert lines[-4].split()[-4:] == ["14", "1.45", "<-", "auto"]
+    assert lines[-3].split()[-1] == "[1]"
+    assert lines[-4].split()[-7:] == ["14", "14", "to", "15", "1.45", "<-", "auto"]
 
 
 def test_what_is_remarked(monkeypatch):
@@ -181,7 +181,17 @@ def test_what_is_remarked(monkeypatch):
     for part in ("steps are unequal", "keeps 1.9 cores busy", "2 of 64 cores", '"spawn"'):
         assert part in said
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert list(tuning_report.remarks(made_up(StepTimes(10.0, 10.0, 20.0, cores=1.0)))) == []
+    quiet = made_up(StepTimes(10.0, 10.0, 20.0, cores=1.0))
+    assert list(tuning_report.remarks(quiet)) == []
+    quiet.serial.rates[:] = [30.0, 38.0]
+    assert [remark.partition(":")[0] for remark in tuning_report.remarks(quiet)] == [
+        "no vector environment is faster than a plain loop; it saves calls of a policy, not of the environment"
+    ]
+    quiet.rows[2].rates[:] = [10.0, 14.0]
+    quiet.cores = 1
+    said = list(tuning_report.remarks(quiet))
+    assert said[0].startswith("the turns differ much")
+    assert said[-1].startswith("on one core")
 
 
 def test_json_values():
