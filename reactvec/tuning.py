@@ -39,6 +39,10 @@ class Row:
         """The median of the steps per second; 0 of a setting that failed."""
         return statistics.median(self.rates) if self.rates and not self.failure else 0.0
 
+    def times(self, baseline: Row) -> float:
+        """How many times as fast as `baseline`: the median of the ratios within the turns, which what drifts spares."""
+        return statistics.median(ours / theirs for ours, theirs in zip(self.rates, baseline.rates, strict=False))
+
 
 @dataclass
 class Tuning:

@@ -23,7 +23,7 @@ def report(tuning: Tuning) -> str:
 
 def table(tuning: Tuning) -> str:
     """What one environment costs, a line per setting, and why some have no figure."""
-    times, serial = tuning.profile.times, tuning.serial.rate
+    times, serial = tuning.profile.times, tuning.serial
     lines = [f"{tuning.source.target} on {_several(tuning.cores, 'usable core')}"]
     if times is not None:
         lines.append(
@@ -40,8 +40,8 @@ def table(tuning: Tuning) -> str:
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
-def _figures(row: Row, serial: float) -> str:
-    times = f"{row.rate / serial:,.2f}" if serial else ""
+def _figures(row: Row, serial: Row) -> str:
+    times = f"{row.times(serial):,.2f}" if serial.rate else ""
     spread = f"{min(row.rates):,.0f} to {max(row.rates):,.0f}"
     return f"{row.rate:>11,.0f} {spread:>24} {times:>9}{'  <- auto' if row.auto else ''}"
 

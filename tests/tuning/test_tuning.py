@@ -150,7 +150,7 @@ def test_workers_are_at_most_cores_and_environments(cores, number, workers):
 
 def made_up(times=None, **profile):
     rows = [
-        Row(Setting(SERIAL, 1), [10.0]),
+        Row(Setting(SERIAL, 1), [10.0, 11.0]),
         Row(Setting(SYNC, 2), [9.0, 30.0, 8.0]),
         Row(Setting(REACTOR, 2, {"placement": "processes", "num_workers": 2}), [15.0, 14.0], auto=True),
         Row(Setting(REACTOR, 2, {"isolated": True, "num_workers": 2}), [99.0], failure="it died\nin the end"),
@@ -171,7 +171,7 @@ def test_the_recommendation_has_the_best_median():
     lines = tuning_report.table(result).splitlines()
     assert lines[-1] == "[1] it died"
     assert lines[-3].split()[-1] == "[1]"
-    assert lines[-4].split()[-7:] == ["14", "14", "to", "15", "1.45", "<-", "auto"]
+    assert lines[-4].split()[-7:] == ["14", "14", "to", "15", "1.39", "<-", "auto"]
 
 
 def test_what_is_remarked(monkeypatch):
