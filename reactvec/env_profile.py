@@ -49,10 +49,10 @@ def profile_env(source: EnvSource, seconds: float) -> EnvProfile:
     Raises:
         TrialFailedError: it cannot be made or reset; the message says why.
     """
-    with failing(), trial_process(partial(_profile, source, seconds)) as errand:
+    with failing("started"), trial_process(partial(_profile, source, seconds)) as errand:
         made: tuple[str, bool, bool, str] = errand.receive(START_S)
         try:
-            with failing():
+            with failing("stepped"):
                 times = errand.receive(2 * seconds + STALL_S)
         except TrialFailedError as error:
             return EnvProfile(*made, times=None, failure=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 from gymnasium.vector import SyncVectorEnv
 
 from reactvec.env_source import EnvSource
-from reactvec.errand import Errand, Send
+from reactvec.errand import Errand, ErrandCutShortError, Send
 from reactvec.processes import ProcessOptions
 from reactvec.rollout import Rollout, SerialRollout, VectorRollout, timed
 from reactvec.vector_env import ReactorVectorEnv
@@ -62,9 +63,10 @@ def trial(source: EnvSource, setting: Setting, seconds: float, expected_s: float
     Raises:
         TrialFailedError: an exception, a crash or a hang of the environments, in words.
     """
-    with failing(), trial_process(partial(_trial, source, setting, seconds)) as errand:
+    with failing("started"), trial_process(partial(_trial, source, setting, seconds)) as errand:
         errand.receive(START_S)
-        turn: Turn = errand.receive(2 * seconds + 4 * expected_s + STALL_S)
+        with failing("stepped"):
+            turn: Turn = errand.receive(2 * seconds + 4 * expected_s + STALL_S)
     return turn
 
 
@@ -85,12 +87,21 @@ def _as_here(start_method: str, function: Callable[[Send], None], send: Send) ->
 
 
 @contextlib.contextmanager
-def failing() -> Iterator[None]:
-    """Whatever goes wrong in the block is a TrialFailedError."""
+def failing(did: str) -> Iterator[None]:
+    """Whatever goes wrong in the block, while a process did this, is a TrialFailedError."""
     try:
         yield
+    except TrialFailedError:
+        raise
+    except ErrandCutShortError as cut:
+        raise TrialFailedError(_without_pids(f"the process {cut} while it {did}")) from None
     except (Exception, SystemExit) as error:
-        raise TrialFailedError(f"{type(error).__name__}: {error}") from error
+        raise TrialFailedError(_without_pids(f"{type(error).__name__}: {error}")) from error
+
+
+def _without_pids(text: str) -> str:
+    """So that settings which fail alike say the same."""
+    return re.sub(r" \(process \d+\)", "", text)
 
 
 def _trial(source: EnvSource, setting: Setting, seconds: float, send: Send) -> None:
