@@ -127,7 +127,8 @@ def tune(flags: Sequence[str]) -> int:
         _show_progress("")
     print(tuning_report.report(result))
     if options.json is not None:
-        options.json.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+        with _writing("--json"):
+            options.json.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
     return 0 if result.fastest else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -100,8 +101,8 @@ def tune(
         for row in rows[first:] + rows[:first]:
             progress(f"turn {turn + 1} of {TURNS}: {row.setting.num_envs} x {row.setting.label()}")
             _measure(tuning, row, seconds, time.monotonic() - began > LIMIT_S)
+        rows[:] = _sensible(rows)
         if turn == 0:
-            rows[:] = _sensible(rows)
             _mark_auto(tuning, max(seconds, LEAST_AUTO_S))
         if (time.monotonic() - began) * (turn + 2) / (turn + 1) > LIMIT_S:
             break
@@ -175,25 +176,24 @@ def _sensible(rows: Sequence[Row]) -> list[Row]:
 
 
 def _mark_auto(tuning: Tuning, seconds: float) -> None:
-    """Let "auto" run, and mark what it comes to."""
-    for number in sorted({row.setting.num_envs for row in tuning.rows if row.setting.kind == SYNC}):
-        rows = [row for row in tuning.rows if row.setting.num_envs == number and row.setting.kind == REACTOR]
+    """Mark what "auto" comes to: the kernel where there is one, else what it shows when it runs."""
+    if tuning.profile.native:
+        for row in tuning.rows:
+            row.auto = row.setting.keywords.get("native") is True
+        return
+    for number in sorted({row.setting.num_envs for row in tuning.rows if row.setting.kind == REACTOR}):
         setting = Setting(REACTOR, number, needed(tuning.profile))
-        if not any(row.rate for row in rows) or _expected_s(tuning, setting) > SLOWEST_STEP_S:
-            continue
-        try:
-            chosen = trial(tuning.source, setting, seconds, _expected_s(tuning, setting))
-        except TrialFailedError:
-            continue
-        for row in rows:
-            row.auto = _is(row.setting, chosen, tuning.profile.native)
+        rows = [row for row in tuning.rows if row.setting.num_envs == number and row.rate]
+        if any(row.setting.kind == REACTOR for row in rows):
+            with contextlib.suppress(TrialFailedError):
+                chosen = trial(tuning.source, setting, seconds, _expected_s(tuning, setting))
+                for row in rows:
+                    row.auto = _is(row.setting, chosen)
 
 
-def _is(setting: Setting, chosen: Turn, native: bool) -> bool:
+def _is(setting: Setting, chosen: Turn) -> bool:
     """Whether a setting is what "auto" came to."""
     words = setting.keywords
-    if native or words.get("isolated"):
-        return words.get("native") is True
     return (words.get("placement"), words.get("num_workers", 1)) == (chosen.placement, chosen.num_workers)
 
 
