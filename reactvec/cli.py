@@ -1,7 +1,8 @@
-"""`reactvec train dqn`, `reactvec explain dqn`, `reactvec info`."""
+"""`reactvec train dqn`, `reactvec explain dqn`, `reactvec tune`, `reactvec info`."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import difflib
@@ -21,6 +22,7 @@ from reactvec.placement import gil_enabled, usable_cores
 USAGE = """\
 reactvec train dqn --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER)
 reactvec explain dqn --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
+reactvec tune CartPole-v1 ...                measure which vector environment is the fastest for yours, on this machine
 reactvec info                                versions, cores and compiler
 
 Settings are flags (--lr 1e-3 --num-envs 16), or a JSON file (--config FILE); `reactvec train dqn --help` lists them.
@@ -32,7 +34,7 @@ PACKAGES = ("reactvec", "numpy", "gymnasium", "torch", "safetensors", "tyro", "s
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = " ".join(words[:2] if words[:1] != ["info"] else words[:1])
+    command = words[0] if words and words[0] in _COMMANDS else " ".join(words[:2])
     if command in ("", "-h", "--help", "help"):
         print(USAGE, end="")
         return 0
@@ -106,6 +108,57 @@ def explain(flags: Sequence[str]) -> int:
     return 0
 
 
+def tune(flags: Sequence[str]) -> int:
+    """`reactvec tune`."""
+    options = _tune_options(flags)
+    kwargs = _json_object("--kwargs", options.kwargs)
+    if options.json is not None:
+        with _writing("--json"):
+            options.json.open("a").close()
+    from reactvec import tuning, tuning_report
+    from reactvec.env_source import EnvSource
+
+    sys.path.append(str(Path.cwd()))  # where the module of an environment may be
+    try:
+        result = tuning.tune(EnvSource(options.env, kwargs), options.num_envs, options.seconds, _show_progress)
+    except tuning.TuningError as error:
+        raise ConfigError(str(error)) from None
+    finally:
+        _show_progress("")
+    print(tuning_report.report(result))
+    if options.json is not None:
+        with _writing("--json"):
+            options.json.write_text(json.dumps(result.to_dict(), indent=2) + "\n")
+    return 0 if result.fastest else 1
+
+
+def _tune_options(flags: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "reactvec tune", description="Measure which vector environment is the fastest for an environment, here."
+    )
+    parser.add_argument("env", help='"CartPole-v1", "module:id", or "module:function" (it makes an environment)')
+    parser.add_argument("--num-envs", type=_positive(int), nargs="+", default=[], help="one per core, 8 and 32")
+    parser.add_argument("--seconds", type=_positive(float), default=0.15, help="per setting and turn (%(default)s)")
+    parser.add_argument("--kwargs", default="{}", metavar="JSON", help="arguments for gym.make, or for the function")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    return parser.parse_args(flags)
+
+
+def _positive(kind: type[Any]) -> Callable[[str], Any]:
+    def positive(text: str) -> Any:
+        if not 0 < (value := kind(text)) < 1e6:
+            raise ValueError
+        return value
+
+    return positive
+
+
+def _show_progress(words: str) -> None:
+    """On one line of a terminal, in place of what stood there."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)
+
+
 def info(flags: Sequence[str]) -> int:
     """`reactvec info`."""
     if flags:
@@ -127,6 +180,7 @@ def info(flags: Sequence[str]) -> int:
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train dqn": train,
     "explain dqn": explain,
+    "tune": tune,
     "info": info,
 }
 

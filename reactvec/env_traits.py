@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from typing import Any
 
-import cloudpickle
 import gymnasium as gym
 
-from reactvec.descriptors import enough_descriptors
-from reactvec.leash import Leash
-from reactvec.process_worker import ByValue, settle
-from reactvec.processes import AT_START, GRACE_S, ProcessOptions, end_in_words, let_go, start_quietly
-from reactvec.remote_error import pack_error, unpack_error
+from reactvec.errand import Errand, ErrandCutShortError, Send
+from reactvec.processes import AT_START, ProcessOptions
 
 
 @dataclass(frozen=True)
@@ -41,40 +35,17 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> E
         Exception: what building it raised.
         RuntimeError: the process died.
     """
-    method = multiprocessing.get_context(options.context)
-    with enough_descriptors(1, starting=1):
-        leash = Leash()
-        ours, theirs = method.Pipe(duplex=False)
-    process = method.Process(  # type: ignore[attr-defined]
-        target=_answer, args=(ByValue(env_fn), theirs, leash), daemon=options.daemon
-    )
-    try:
-        start_quietly(process, method.get_start_method())
-        theirs.close()
-        leash.handed_over()
-        kind, data = ours.recv()
-        process.join(GRACE_S)  # time to close the environment
-    except EOFError:
-        raise RuntimeError(
-            f"environment 0: the process that builds it first, to learn its spaces, {end_in_words(process)}. {AT_START}"
-        ) from None
-    finally:
-        theirs.close()
-        ours.close()
-        leash.close()  # ends it, where it was interrupted
-        if process.pid is not None:
-            let_go(process)
-    if kind == "error":
-        raise unpack_error(data)
-    traits: EnvTraits = pickle.loads(data)
+    with Errand(partial(_tell, env_fn), options) as errand:
+        try:
+            traits: EnvTraits = errand.receive()
+        except ErrandCutShortError as cut:
+            raise RuntimeError(
+                f"environment 0: the process that builds it first, to learn its spaces, {cut}. {AT_START}"
+            ) from None
     return traits
 
 
-def _answer(env_fn: ByValue, pipe: Connection, leash: Leash) -> None:
-    settle(leash)
-    try:
-        env = env_fn.value()
-        pipe.send(("traits", cloudpickle.dumps(EnvTraits.of(env))))
-        env.close()
-    except BaseException as error:
-        pipe.send(("error", pack_error(error)))
+def _tell(env_fn: Callable[[], gym.Env[Any, Any]], send: Send) -> None:
+    env = env_fn()
+    send(EnvTraits.of(env))
+    env.close()

@@ -67,6 +67,7 @@ MAY_IMPORT = {
         "shared_block",
         "topology",
     },
+    "errand": {"descriptors", "leash", "process_worker", "processes", "remote_error"},
     "failures": {"arena", "binding", "schedule", "topology"},
     "execution": {
         "failures",
