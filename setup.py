@@ -19,7 +19,7 @@ extensions = [
         libraries=["m"],
         depends=HEADERS,
         # No contraction: a fused multiply-add would give other bits than Python does.
-        extra_compile_args=[*(["-O1", "-g"] if DEBUG else ["-O3"]), "-ffp-contract=off", "-std=c11"],
+        extra_compile_args=[*(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]), "-ffp-contract=off", "-std=c11"],
     )
     for source in SOURCES
 ]
