@@ -185,6 +185,14 @@ def test_the_algorithms_are_a_relative_link() -> None:
     assert (link / "__init__.py").samefile(ROOT / "algorithms" / "__init__.py")
 
 
+def test_every_package_is_installed() -> None:
+    """They are named one by one, since one of them is a link."""
+    folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("__init__.py")} | {Path("reactvec/algorithms")}
+    named = re.search(r"^packages = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert named is not None
+    assert {".".join(folder.parts) for folder in folders} == set(re.findall(r'"([\w.]+)"', named[1]))
+
+
 def test_every_extension_runs_without_the_gil() -> None:
     """Declared for all of them at once, and taken back by none."""
     sources = sorted(PACKAGE.rglob("*.pyx"))

@@ -45,10 +45,16 @@ class OtherActions(DummyVecEnv):
         super().step_async(actions[::-1].copy())
 
 
-class DoubleRewards(DummyVecEnv):
+class ListsOfRewards(DummyVecEnv):
     def step_wait(self) -> Any:
         observations, rewards, dones, infos = super().step_wait()
-        return observations, rewards.astype(float), dones, infos
+        return observations, rewards.tolist(), dones, infos
+
+
+class OtherRewards(DummyVecEnv):
+    def step_wait(self) -> Any:
+        observations, rewards, dones, infos = super().step_wait()
+        return observations, rewards[::-1].copy(), dones, infos
 
 
 class NumbersForDones(DummyVecEnv):
@@ -135,7 +141,8 @@ MUTANTS = {
     NoRenderMode: "attributes",
     OldObservations: "observations",
     OtherActions: "actions",
-    DoubleRewards: "rewards",
+    ListsOfRewards: "rewards",
+    OtherRewards: "rewards",
     NumbersForDones: "dones",
     NothingOfTheEnd: "infos",
     NoResetInfos: "reset_infos",
@@ -182,7 +189,7 @@ class HangsAtClose(DummyVecEnv):
 
 
 def test_a_close_that_never_returns_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reactvec.testing.sb3_checks.CLOSE_S", 0.1)
+    monkeypatch.setattr("reactvec.testing.sb3_checks.PATIENCE_S", 0.1)
     (check,) = (check for check in vec_env_checks(HangsAtClose) if check.name == "exceptions")
     with pytest.raises(ContractError, match=r"close\(\) did not return within 0.1 seconds"):
         check()
