@@ -8,6 +8,7 @@ to the last gradient; the weights of all placements must be the same bytes.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -17,12 +18,12 @@ from typing import Any
 import gymnasium as gym
 
 from benchmarks.harness import Case, Report, best, main, ratio
-from benchmarks.rollouts import ENV_ID, env_fns, random_actions, sb3_case, serial_case
+from benchmarks.rollouts import ENV_ID, Actions, env_fns, random_actions, sb3_case, serial_case
 
 ENVS, WORKERS = 8, 2
 STEPS, SUBPROCESS_STEPS, QUICK_SHARE = 32_000, 3_200, 8
 PPO_SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10}
-ITERATIONS, QUICK_ITERATIONS, LEARN_TURNS = 8, 2, 7
+ITERATIONS, QUICK_ITERATIONS = 8, 2
 # "auto" is what one gets without a word: a kernel for bare CartPoles, Python for those in a Monitor.
 AUTO, PYTHON, PROCESSES = "ReactorVecEnv, auto", "ReactorVecEnv, Python inline", "ReactorVecEnv, processes"
 DUMMY, SERIAL = "DummyVecEnv", "serial loop"
@@ -46,17 +47,32 @@ def makers(fns: list[Callable[[], gym.Env[Any, Any]]]) -> dict[str, Callable[[],
     return made
 
 
+def print_parts(env: Any, actions: Actions) -> None:
+    """Where the time of a step in worker processes goes: the environments', the wait for the slower half, the rest."""
+    execution = env._vector._deployment.execution
+    env.reset()
+    execution.work_ns()
+    begun_ns = time.perf_counter_ns()
+    for row in actions:
+        env.step(row)
+    all_ns = time.perf_counter_ns() - begun_ns
+    took_ns, worked_ns = execution.work_ns()
+    mean_ns = worked_ns / WORKERS
+    parts = {"environments": mean_ns, "waiting for the slower": took_ns - mean_ns, "around": all_ns - took_ns}
+    words = ", ".join(f"{name} {ns / len(actions) / 1e3:,.1f} us ({ns / all_ns:.0%})" for name, ns in parts.items())
+    print(f"  a step of {PROCESSES}: {words}")
+
+
 def run_stepping(report: Report) -> None:
     """Random actions, `step` alone."""
     share = QUICK_SHARE if report.quick else 1
     actions, few = (random_actions(steps // share // ENVS, ENVS) for steps in (STEPS, SUBPROCESS_STEPS))
     with ExitStack() as stack:
-        cases = [
-            sb3_case(name, stack.enter_context(closing(make())), few if name in SUBPROCESSES else actions)
-            for name, make in makers(env_fns(ENVS)).items()
-        ]
+        envs = {name: stack.enter_context(closing(make())) for name, make in makers(env_fns(ENVS)).items()}
+        cases = [sb3_case(name, env, few if name in SUBPROCESSES else actions) for name, env in envs.items()]
         samples = report.measure([*cases, serial_case(SERIAL, actions)])
-    report.table(f"SB3 step, CartPole-v1, {ENVS} environments", samples, baseline=DUMMY)
+        report.table(f"SB3 step, CartPole-v1, {ENVS} environments", samples, baseline=DUMMY)
+        print_parts(envs[PROCESSES], actions)
     subprocess = best(samples[name] for name in SUBPROCESSES)
     report.bar(
         "SB3 step, Python CartPole, 8 envs: x DummyVecEnv", ratio(samples[PROCESSES], samples[DUMMY]), at_least=2.0
@@ -107,7 +123,7 @@ def run_learning(report: Report) -> None:
         for one in learning.values():
             stack.callback(one.close)
         cases = [Case(name, one.run, one.prepare) for name, one in learning.items()]
-        samples = report.measure(cases, repeats=None if report.quick else LEARN_TURNS)
+        samples = report.measure(cases)
     if len(set().union(*(one.digests for one in learning.values()))) != 1:
         raise AssertionError("the weights depend on the vector environment")
     report.table(f"SB3 PPO, whole learn(), {ENVS} environments, one torch thread", samples, baseline=DUMMY)

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.harness import Report, best, main, ratio
 from benchmarks.rollouts import SEED, sb3_case, serial_case
-from benchmarks.sb3 import AUTO, DUMMY, ENVS, PROCESSES, SERIAL, SUBPROCESSES, WORKERS, makers
+from benchmarks.sb3 import AUTO, DUMMY, ENVS, PROCESSES, SERIAL, SUBPROCESSES, WORKERS, makers, print_parts
 
 STEPS, QUICK_SHARE = 2_400, 8
 ACTIONS = 6
@@ -36,10 +36,12 @@ def run(report: Report) -> None:
     actions = np.random.default_rng(SEED).integers(0, ACTIONS, size=(steps, ENVS))
     wanted = (DUMMY, AUTO, PROCESSES, *SUBPROCESSES)
     with ExitStack() as stack:
-        made = {name: make for name, make in makers([make_pong] * ENVS).items() if name in wanted}
-        cases = [sb3_case(name, stack.enter_context(closing(make())), actions) for name, make in made.items()]
+        made = makers([make_pong] * ENVS)
+        envs = {name: stack.enter_context(closing(made[name]())) for name in wanted}
+        cases = [sb3_case(name, env, actions) for name, env in envs.items()]
         samples = report.measure([*cases, serial_case(SERIAL, actions, make_pong)])
-    report.table(f"SB3 step, Pong in AtariWrapper, {ENVS} environments", samples, baseline=DUMMY)
+        report.table(f"SB3 step, Pong in AtariWrapper, {ENVS} environments", samples, baseline=DUMMY)
+        print_parts(envs[PROCESSES], actions)
     ours, subprocess = samples[AUTO], best(samples[name] for name in SUBPROCESSES)
     report.bar("SB3 step, Pong, 8 envs: x SubprocVecEnv", ratio(ours, subprocess), at_least=1.5)
     report.bar("SB3 step, Pong, 8 envs: of 2 x serial loop", ratio(ours, samples[SERIAL]) / WORKERS, at_least=0.9)
