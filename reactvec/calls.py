@@ -48,6 +48,7 @@ class Calls(VectorEnv[Any, Any, Array]):
     the results are in that order.
     """
 
+    _known_as = ""  # to the caller, where that is not this class
     on_worker_failure: str
     _deployment: Deployment
     _called: list[int]
@@ -282,7 +283,9 @@ class Calls(VectorEnv[Any, Any, Array]):
 
     def _assert_open(self) -> None:
         if self.closed:
-            raise ClosedEnvironmentError(f"Trying to operate on `{type(self).__name__}`, after a call to `close()`.")
+            raise ClosedEnvironmentError(
+                f"Trying to operate on `{self._known_as or type(self).__name__}`, after a call to `close()`."
+            )
         if self._lost is not None:
             raise self._lost.with_traceback(None)  # which would grow
         if self._deployment.execution.closed:  # before anything is written where others might read it

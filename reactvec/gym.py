@@ -51,7 +51,7 @@ def make_vec(
     number = whole_number(num_envs)
     if number is None or number < 1:
         raise ValueError(f"num_envs must be a positive whole number, got {num_envs!r}")
-    spec = id if isinstance(id, EnvSpec) else _find_spec(id)
+    spec = _spec(id)
     options = {**(vector_kwargs or {}), **{name: kwargs.pop(name) for name in OPTIONS & kwargs.keys()}}
     arguments = {**kwargs, **(env_kwargs or {})}
     wraps = tuple(wrappers or ())
@@ -73,10 +73,16 @@ def register(*ids: str) -> list[str]:
     Raises:
         gymnasium.error.Error: an id that is not registered, or has no single environment.
     """
-    specs = [_find_spec(id) for id in ids]
+    specs = [_spec(id) for id in ids]
     if not ids:
         specs = [spec for spec in gym.registry.values() if spec.namespace != NAMESPACE and spec.entry_point is not None]
     return [_register(spec) for spec in specs]
+
+
+def _spec(id: str | EnvSpec) -> EnvSpec:
+    if not isinstance(id, str | EnvSpec):
+        raise TypeError(f"an id is a string or an EnvSpec, got {id!r}")
+    return id if isinstance(id, EnvSpec) else _find_spec(id)
 
 
 def _register(spec: EnvSpec) -> str:

@@ -19,7 +19,15 @@ def env_creator(make_env: Callable[[Config], Env], **options: Any) -> Callable[[
 
     With `config.env_runners(gym_env_vectorize_mode="vector_entry_point")` RLlib asks a creator for all environments of
     an env runner at once, and gets a `ReactorVectorEnv` with these options (`placement=...`, `num_workers=...`).
+
+    Raises:
+        TypeError: no function. An id of Gymnasium needs no creator: see `reactvec.gym.register`.
     """
+    if not callable(make_env):
+        raise TypeError(
+            f"make_env is a function that makes an environment of a config, got {make_env!r}; for an id of Gymnasium, "
+            'say config.environment("reactvec.gym:reactvec/CartPole-v1")'
+        )
     return partial(_created, make_env, options)
 
 

@@ -25,6 +25,8 @@ class RowInfos(ReactorVectorEnv):
     The autoreset mode is SAME_STEP.
     """
 
+    _known_as = "ReactorVecEnv"
+
     @property
     def processes(self) -> list[Any]:
         """The worker processes."""

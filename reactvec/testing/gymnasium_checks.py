@@ -38,9 +38,11 @@ def vector_env_checks(
         without: the names of checks to leave out.
 
     Raises:
-        ValueError: a name in `without` that no check has.
+        ValueError: no modes, or a name in `without` that no check has.
     """
     chosen = [AutoresetMode(mode) for mode in modes]
+    if not chosen:
+        raise ValueError("modes is empty: name the autoreset modes that the vector environment has")
     found = []
     for mode in chosen:
         for name, check in _checks_of_modes():

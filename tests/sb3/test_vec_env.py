@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ClosedEnvironmentError
 from gymnasium.wrappers import RescaleAction, TimeLimit
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
@@ -227,3 +228,10 @@ def test_the_same_environment_twice_is_refused() -> None:
     for place in PLACES.values():
         with pytest.raises(ValueError, match="the same environment"):
             ReactorVecEnv([lambda: env] * 4, **place)
+
+
+def test_what_is_closed_is_called_by_its_name() -> None:
+    vector = ReactorVecEnv([cartpole], placement="inline")
+    vector.close()
+    with pytest.raises(ClosedEnvironmentError, match="Trying to operate on `ReactorVecEnv`, after a call to"):
+        vector.reset()

@@ -264,3 +264,5 @@ def test_checks_can_be_left_out() -> None:
     assert modes == {"SameStep"}
     with pytest.raises(ValueError, match="no check is called rendering; there are attributes-NextStep"):
         vector_env_checks(SyncVectorEnv, without=["rendering"])
+    with pytest.raises(ValueError, match="modes is empty"):
+        vector_env_checks(SyncVectorEnv, modes=[])

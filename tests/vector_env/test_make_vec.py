@@ -72,6 +72,7 @@ def test_keywords_go_where_they_belong() -> None:
         (("CartPole-v1", 2.0), ValueError, "positive whole number, got 2.0"),
         (("CartPole-v1", True), ValueError, "positive whole number, got True"),
         (("CartPool-v1", 2), gym.error.Error, "CartPool"),
+        ((None, 2), TypeError, "an id is a string or an EnvSpec, got None"),
         (("no_such_module:CartPole-v1", 2), ModuleNotFoundError, "no_such_module"),
     ],
 )
@@ -161,3 +162,8 @@ def test_a_creator_gives_one_environment_or_all() -> None:
     assert isinstance(envs, reactvec.ReactorVectorEnv)
     assert (envs.num_envs, envs.placement) == (3, "processes")
     assert same(played(SyncVectorEnv([partial(SampleEnv, "image")] * 3)), played(envs))
+
+
+def test_an_id_is_no_function() -> None:
+    with pytest.raises(TypeError, match=r"got 'CartPole-v1'; for an id of Gymnasium, say config\.environment"):
+        env_creator("CartPole-v1")  # type: ignore[arg-type]
