@@ -8,8 +8,7 @@ from reactvec.execution import Execution
 
 WINDOW_STEPS = 32
 WINDOWS = 4  # so many more must say that sharing does not pay than that it does
-LEAST_GAIN = 0.9  # of the time that one process would need: what saves less is not worth another core
-LEAST_SAVING = 0.03  # of the time from step to step, the caller's own work included
+LEAST_SAVING = 0.1  # of the time that one process would need, and of that from step to step: less is not worth a core
 LIGHT_NS = 300_000  # a step of all environments that takes longer than this in one process is never brought back
 
 
@@ -36,6 +35,6 @@ class Sharing:
         began, self._window_began = self._window_began, time.monotonic_ns()
         took_ns, worked_ns = self._execution.work_ns()
         light = worked_ns < WINDOW_STEPS * LIGHT_NS
-        gains = took_ns <= LEAST_GAIN * worked_ns and worked_ns - took_ns >= LEAST_SAVING * (self._window_began - began)
+        gains = worked_ns - took_ns >= LEAST_SAVING * max(worked_ns, self._window_began - began)
         self._losing = max(0, self._losing + (1 if light and not gains else -1))
         return self._losing >= WINDOWS
