@@ -107,9 +107,13 @@ def make_env_bank(
 
     Raises:
         ValueError: no environments, or `native=True` and one of them has no kernel; the message says why.
+        TypeError: something in `env_fns` is no function.
     """
     if not env_fns:
         raise ValueError("env_fns is empty: give at least one function that makes an environment")
+    for i, env_fn in enumerate(env_fns):
+        if not callable(env_fn):
+            raise TypeError(f"env_fns[{i}] is not a function that makes an environment, such as lambda: gym.make(...)")
     if isolated is not None:
         with naming(0):
             traits = probe(env_fns[0], isolated)

@@ -62,7 +62,7 @@ class ReactorVecEnv(SubprocVecEnv):
         if start_method is None:
             start_method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._vector = RowInfos(
-            [partial(_made, env_fn) for env_fn in env_fns],
+            [partial(_made, env_fn) if callable(env_fn) else env_fn for env_fn in env_fns],
             shared_memory=False,
             context=start_method,
             autoreset_mode=AutoresetMode.SAME_STEP,

@@ -40,6 +40,18 @@ class OldObservations(DummyVecEnv):
         return observations, rewards, dones, infos
 
 
+class ShuffledParts(DummyVecEnv):
+    """The rows of one part of a nested observation are in another order."""
+
+    def step_wait(self) -> Any:
+        observations, *rest = super().step_wait()
+        parts = observations.values() if isinstance(observations, dict) else observations
+        if not isinstance(observations, np.ndarray):
+            for part in parts:
+                part[:] = part[::-1].copy()
+        return observations, *rest
+
+
 class OtherActions(DummyVecEnv):
     def step_async(self, actions: Any) -> None:
         super().step_async(actions[::-1].copy())
@@ -140,6 +152,7 @@ class NeverCloses(DummyVecEnv):
 MUTANTS = {
     NoRenderMode: "attributes",
     OldObservations: "observations",
+    ShuffledParts: "observations",
     OtherActions: "actions",
     ListsOfRewards: "rewards",
     OtherRewards: "rewards",
@@ -163,20 +176,25 @@ def base(check: Check) -> str:
     return check.name.split("-")[0]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_a_mutant_is_found(mutant: type[DummyVecEnv]) -> None:
-    found = []
+def found_by(mutant: type[DummyVecEnv]) -> set[str]:
+    """The checks that are there to find this mutant, and do."""
+    found = set()
     for check in vec_env_checks(mutant):
         if base(check) == MUTANTS[mutant]:
             try:
                 check()
             except ContractError:
-                found.append(check)
-    assert found
+                found.add(check.name)
+    return found
 
 
-def test_every_check_has_a_mutant_that_it_finds() -> None:
-    assert {base(check) for check in vec_env_checks(DummyVecEnv)} == set(MUTANTS.values())
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_mutant_is_found(mutant: type[DummyVecEnv]) -> None:
+    assert found_by(mutant)
+
+
+def test_every_check_finds_a_mutant() -> None:
+    assert {check.name for check in vec_env_checks(DummyVecEnv)} == set().union(*map(found_by, MUTANTS))
 
 
 class HangsAtClose(DummyVecEnv):

@@ -44,6 +44,12 @@ def test_arguments_that_make_no_sense(arguments: dict[str, Any], error: type[Exc
         ReactorVectorEnv([cartpole] * 2, **arguments)
 
 
+@pytest.mark.parametrize("place", [{}, {"isolated": True}], ids=str)
+def test_environments_in_place_of_functions(place: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"env_fns\[1\] is not a function .* lambda: gym.make"):
+        ReactorVectorEnv([cartpole, cartpole()], **place)  # type: ignore[list-item]
+
+
 class Two:
     """A whole number of a library that has its own."""
 
