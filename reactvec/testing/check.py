@@ -85,7 +85,7 @@ def _difference(found: Any, expected: Any) -> str:
             return f": expected the keys {list(expected)}, found {list(found) if isinstance(found, dict) else found!r}"
         return _first({f"[{key!r}]": (found[key], expected[key]) for key in expected})
     if isinstance(expected, tuple | list):
-        if not isinstance(found, tuple | list) or len(found) != len(expected):
+        if not isinstance(found, tuple if isinstance(expected, tuple) else list) or len(found) != len(expected):
             return f": expected {expected!r}, found {found!r}"
         return _first({f"[{i}]": pair for i, pair in enumerate(zip(found, expected, strict=True))})
     if isinstance(expected, np.ndarray):

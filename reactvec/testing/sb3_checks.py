@@ -21,6 +21,7 @@ from reactvec.testing.probe import ACTIONS, OBSERVATIONS, POISON, probes
 
 Make: TypeAlias = "Callable[[list[Any]], VecEnv]"
 PATIENCE_S = 10
+RESULT = ("observations", "rewards", "dones", "infos")  # of a reset there is the first only
 NUMBER = 3  # environments; odd, and more than two workers
 
 
@@ -79,7 +80,8 @@ def check_attributes(make: Make) -> None:
 def check_rewards(make: Make) -> None:
     """Rewards are an array of floats, float32 or float64: Stable-Baselines3's own classes differ."""
     with closing(Twins(make)) as twins:
-        for turn, (found, expected) in enumerate(twins.play()[1:], 1):
+        steps = [pair for pair in enumerate(twins.play()) if "rewards" in pair[1][1]]
+        for turn, (found, expected) in steps:
             rewards = found["rewards"]
             floats = isinstance(rewards, np.ndarray) and rewards.dtype in (np.float32, np.float64)
             expect(floats, f"result {turn}, rewards: expected an array of floats, found {rewards!r}")
@@ -109,19 +111,29 @@ def check_results_are_kept(make: Make) -> None:
         for _ in range(3):
             for info in envs.step(_zeros() + 2)[3]:
                 info["steps"] = "changed"
-        expect_same(kept, copies, "results, three steps later")
+        expect_same(kept, copies, "the first results, three steps later")
         steps = [info["steps"] for info in envs.step(_zeros())[3]]
         expect("changed" not in steps, "an info that the caller changed came back")
+    for kind in ("box", "dict", "tuple"):
+        with closing(Twins(make, observation=kind)) as twins:
+            then = [{name: found[name] for name in RESULT if name in found} for found, _ in twins.play()]
+            for turn, (result, before) in enumerate(zip(twins.returned, then, strict=True)):
+                expect_same(result, before, f"result {turn} of {kind} observations, some steps later")
 
 
 def check_seeds(make: Make) -> None:
-    """`seed(s)` returns `[s, s + 1, ...]`, which the next reset uses, and no later one."""
+    """`seed(s)` returns `[s, s + 1, ...]`, `seed()` what it chose; the next reset uses them, and no later one."""
     with closing(make(probes(NUMBER))) as envs:
+        chosen = list(envs.seed())
+        expect(all(isinstance(seed, int | np.integer) for seed in chosen), f"seed() chooses seeds, found {chosen}")
+        envs.reset()
+        given = [row[-1] for row in envs.get_attr("seeds")]
+        expect(given == chosen, f"seed() chose {chosen}, and environments were given {given}")
         expect_same(list(envs.seed(7)), [7, 8, 9], "seed(7)")
         envs.reset()
         envs.reset()
         expect_same(
-            [list(given) for given in envs.get_attr("seeds")],
+            [list(given[1:]) for given in envs.get_attr("seeds")],
             [[7, None], [8, None], [9, None]],
             "the seeds that environments were given",
         )
@@ -159,7 +171,8 @@ def check_attributes_of_environments(make: Make) -> None:
         expect_same(list(envs.get_attr("index", indices=[2, 0])), [2, 0], 'get_attr("index", [2, 0])')
         envs.set_attr("mark", "a")
         envs.set_attr("mark", "b", indices=[1])
-        expect_same(list(envs.get_attr("mark")), ["a", "b", "a"], 'get_attr("mark") after set_attr')
+        envs.set_attr("mark", "c", indices=2)
+        expect_same(list(envs.get_attr("mark")), ["a", "b", "c"], 'get_attr("mark") after set_attr')
         expect(envs.has_attr("index") and envs.has_attr("mark"), "has_attr denies what there is")
         expect(not envs.has_attr("no_such_attribute"), "has_attr affirms what there is not")
 
@@ -234,27 +247,31 @@ class Twins:
     def __init__(self, make: Make, **arguments: Any) -> None:
         self.envs, self.oracle = make(probes(NUMBER, **arguments)), DummyVecEnv(probes(NUMBER, **arguments))
         self.oracle.action_space.seed(11)
+        self.returned: list[dict[str, Any]] = []  # by the first, itself
 
     def play(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """What both return of a reset and 14 steps, by name."""
+        """What both return of two times a reset and 7 steps, by name."""
         results = []
-        for envs in (self.envs, self.oracle):
-            envs.seed(5)
-        results.append(tuple({"observations": envs.reset()} | _told(envs) for envs in (self.envs, self.oracle)))
-        for _ in range(14):
-            actions = np.array([self.oracle.action_space.sample() for _ in range(NUMBER)])
-            results.append(tuple(_named(envs.step(actions)) | _told(envs) for envs in (self.envs, self.oracle)))
-        return results  # type: ignore[return-value]
+        for _ in range(2):
+            for envs in (self.envs, self.oracle):
+                envs.seed(5)
+            results.append(self._named((self.envs.reset(),), (self.oracle.reset(),)))
+            for _ in range(7):
+                actions = np.array([self.oracle.action_space.sample() for _ in range(NUMBER)])
+                results.append(self._named(self.envs.step(actions), self.oracle.step(actions)))
+        return results
+
+    def _named(self, found: Any, expected: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        fits = isinstance(found, tuple) and len(found) == len(expected)
+        expect(fits, f"expected a tuple of {len(expected)}, found {found!r}")
+        self.returned.append(dict(zip(RESULT, found, strict=False)))
+        named = self.returned[-1], dict(zip(RESULT, expected, strict=False))
+        return deepcopy(named[0]) | _told(self.envs), deepcopy(named[1]) | _told(self.oracle)
 
     def close(self) -> None:
         """Close both."""
         self.envs.close()
         self.oracle.close()
-
-
-def _named(result: Any) -> dict[str, Any]:
-    expect(isinstance(result, tuple) and len(result) == 4, f"expected a tuple of four, found {result!r}")
-    return deepcopy(dict(zip(("observations", "rewards", "dones", "infos"), result, strict=True)))
 
 
 def _told(envs: VecEnv) -> dict[str, Any]:

@@ -153,6 +153,31 @@ class Generous(Mutant):
         return super().step(actions[: self.num_envs] if isinstance(actions, np.ndarray) else actions)
 
 
+class SameInfos(Mutant):
+    """The arrays of infos are those of the step before, overwritten."""
+
+    def step(self, actions: Any) -> Any:
+        *rest, infos = super().step(actions)
+        self.kept = vars(self).get("kept", {})
+        for key, value in infos.items():
+            if key in self.kept and isinstance(value, np.ndarray):
+                self.kept[key][...] = value
+            else:
+                self.kept[key] = value
+        return *rest, {key: self.kept[key] for key in infos}
+
+
+class PadsActions(Mutant):
+    def step(self, actions: Any) -> Any:
+        missing = self.num_envs - len(actions) if isinstance(actions, np.ndarray) else 0
+        return super().step(np.pad(actions, (0, missing)) if missing > 0 else actions)
+
+
+class AttributesAsList(Mutant):
+    def get_attr(self, name: str) -> Any:
+        return list(super().get_attr(name))
+
+
 class CallGivesList(Mutant):
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
         return list(super().call(name, *args, **kwargs))
@@ -207,7 +232,10 @@ MUTANTS = {
     NoMask: "reset_mask",
     Views: "results_are_kept",
     Drifting: "the_same_again",
+    SameInfos: "results_are_kept",
     Generous: "number_of_actions",
+    PadsActions: "number_of_actions",
+    AttributesAsList: "attributes_of_environments",
     CallGivesList: "calls",
     OneValueForAll: "attributes_of_environments",
     NoFrames: "render",
@@ -254,7 +282,7 @@ def test_the_report_names_all_that_fails() -> None:
     with pytest.raises(ContractError) as told:
         check_vector_env(SingleRewards)
     text = str(told.value)
-    assert text.startswith("3 of 59 checks failed:")
+    assert text.startswith("3 of 64 checks failed:")
     for mode in AutoresetMode:
         assert f"rewards-{mode.value}: Rewards are a float64 array" in text
     assert "result 1, rewards: expected float64 (3,), found float32 (3,)" in text

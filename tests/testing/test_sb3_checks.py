@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -50,6 +51,50 @@ class ShuffledParts(DummyVecEnv):
             for part in parts:
                 part[:] = part[::-1].copy()
         return observations, *rest
+
+
+class StaleReset(DummyVecEnv):
+    """A reset gives the observations of the last step, if there was one."""
+
+    last: Any = None
+
+    def reset(self) -> Any:
+        observations = super().reset()
+        return observations if self.last is None else deepcopy(self.last)
+
+    def step_wait(self) -> Any:
+        self.last, *rest = super().step_wait()
+        return self.last, *rest
+
+
+class OneLastObservation(DummyVecEnv):
+    """All last observations are the same array."""
+
+    last: Any = None
+
+    def step_wait(self) -> Any:
+        observations, rewards, dones, infos = super().step_wait()
+        for i in np.flatnonzero(dones) if isinstance(observations, np.ndarray) else ():
+            self.last = np.zeros_like(observations[i]) if self.last is None else self.last
+            self.last[...] = infos[i]["terminal_observation"]
+            infos[i]["terminal_observation"] = self.last
+        return observations, rewards, dones, infos
+
+
+class TupleOfInfos(DummyVecEnv):
+    def step_wait(self) -> Any:
+        *rest, infos = super().step_wait()
+        return *rest, tuple(infos)
+
+
+class ChoosesNoSeed(DummyVecEnv):
+    def seed(self, seed: int | None = None) -> Any:
+        return [None] * self.num_envs if seed is None else super().seed(seed)
+
+
+class OneIndexIsAll(DummyVecEnv):
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        super().set_attr(attr_name, value, None if isinstance(indices, int) else indices)
 
 
 class OtherActions(DummyVecEnv):
@@ -153,6 +198,11 @@ MUTANTS = {
     NoRenderMode: "attributes",
     OldObservations: "observations",
     ShuffledParts: "observations",
+    StaleReset: "observations",
+    OneLastObservation: "results_are_kept",
+    TupleOfInfos: "infos",
+    ChoosesNoSeed: "seeds",
+    OneIndexIsAll: "attributes_of_environments",
     OtherActions: "actions",
     ListsOfRewards: "rewards",
     OtherRewards: "rewards",
