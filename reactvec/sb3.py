@@ -57,6 +57,7 @@ class ReactorVecEnv(SubprocVecEnv):
         native: bool | str = "auto",
         on_worker_failure: str = "raise",
     ) -> None:
+        env_fns = list(env_fns)
         self.closed = False
         self.remotes = ()
         if start_method is None:

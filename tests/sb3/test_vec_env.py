@@ -44,6 +44,12 @@ def test_results_are_those_of_dummy_vec_env(place: dict[str, Any], observation: 
     both.close()
 
 
+def test_functions_of_a_generator() -> None:
+    envs = ReactorVecEnv(env_fn for env_fn in [cartpole] * 3)  # type: ignore[arg-type]
+    assert envs.num_envs == len(envs.reset()) == 3
+    envs.close()
+
+
 @everywhere
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_official_environments(place: dict[str, Any], env_id: str) -> None:
