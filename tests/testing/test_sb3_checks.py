@@ -42,7 +42,7 @@ class OldObservations(DummyVecEnv):
 
 
 class ShuffledParts(DummyVecEnv):
-    """The rows of one part of a nested observation are in another order."""
+    """The rows of each part of a nested observation are in another order."""
 
     def step_wait(self) -> Any:
         observations, *rest = super().step_wait()
