@@ -33,6 +33,8 @@ class Results(NamedTuple):
     truncated: Array
     final_obs: Array
     infos: Array
+    info: Array | None  # of native environments alone
+    final_info: Array | None
 
 
 def topology_of(bank: EnvBank) -> Topology:
@@ -67,13 +69,15 @@ class Deployment:
         self.action = self.execution.input(bank.action)
         self.request = self.execution.input(bank.request)
         self._results = [
-            Results(*(self._slot(getattr(bank, name), slot) for name in Results._fields)) for slot in range(2)
+            Results(*(self._slot(getattr(bank, name, None), slot) for name in Results._fields)) for slot in range(2)
         ]
         (self._answers,) = self.execution.slots(bank.answer)  # of asides
         self.recovery = Recovery(bank, self.execution, self.request, self._results)
         self.sharing = Sharing(self.execution) if adapts else None
 
-    def _slot(self, port: OutputPort, slot: int) -> Any:
+    def _slot(self, port: OutputPort | None, slot: int) -> Any:
+        if port is None:
+            return None
         values = self.execution.slots(port)[slot]
         structured = port is self.bank.obs and not port.dtype.hasobject
         return unpack(self.bank.single_observation_space, values) if structured else values
@@ -97,7 +101,8 @@ class Deployment:
         last = other.results()
         for slot in self._results:
             for values, kept in zip(slot, last, strict=True):
-                assign(values, kept)
+                if values is not None:
+                    assign(values, kept)
 
     @property
     def is_pending(self) -> bool:

@@ -20,7 +20,7 @@ from reactvec.env_traits import EnvTraits
 from reactvec.failures import note
 from reactvec.handover import packed
 from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
-from reactvec.topology import InputPort, OutputPort, Reactor, reaction
+from reactvec.topology import InputPort, OutputPort, PortType, Reactor, reaction
 
 EnvFn = Callable[[], gym.Env[Any, Any]]
 Array = npt.NDArray[Any]
@@ -40,6 +40,9 @@ def check_info(info: object) -> None:
 
 class SpaceMismatchError(RuntimeError, AssertionError):
     """Sub-environments whose spaces cannot be batched; SyncVectorEnv raises AssertionError there before 1.3."""
+
+
+EPISODE_OVER = "Cannot call step() after an episode's end before reset()"
 
 
 class EpisodeOverError(gym.error.ResetNeeded, AssertionError):
@@ -84,13 +87,14 @@ class EnvBank(Reactor):
         built: Sequence[gym.Env[Any, Any]],
         autoreset_mode: AutoresetMode,
         observation_mode: ObservationMode = "same",
+        **more_ports: PortType,
     ) -> None:
         first = traits.observation_space
         self.single_observation_space = first if isinstance(observation_mode, str) else observation_mode[1]
         self.single_action_space = traits.action_space
         obs_type = port_type(self.single_observation_space)
         action_type = port_type(self.single_action_space)
-        super().__init__(bank=len(env_fns), action=action_type, obs=obs_type, final_obs=obs_type)
+        super().__init__(bank=len(env_fns), action=action_type, obs=obs_type, final_obs=obs_type, **more_ports)
         self.env_fns = list(env_fns)
         self._handed_over = False  # the environments lived elsewhere before, where their spaces were checked
         self.traits = traits
@@ -195,7 +199,7 @@ class EnvBank(Reactor):
     def begin_episode(self, i: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """The row after an end: in NEXT_STEP a reset row, its action ignored."""
         if self.autoreset_mode is AutoresetMode.DISABLED:
-            raise EpisodeOverError("Cannot call step() after an episode's end before reset()")
+            raise EpisodeOverError(EPISODE_OVER)
         self.ended[i] = False
         seed = self._seeds.pop(i, None)
         observation, info = self.env(i).reset() if seed is None else self.env(i).reset(seed=seed)

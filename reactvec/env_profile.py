@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import AutoresetMode
 
 from reactvec.arguments import check_shareable
 from reactvec.env_source import EnvSource
@@ -61,7 +62,7 @@ def profile_env(source: EnvSource, seconds: float) -> EnvProfile:
 
 def _profile(source: EnvSource, seconds: float, send: Send) -> None:
     envs = [source.env_fn()()]
-    native = specialise(envs, same_step=False)[0] is not None
+    native = specialise(envs, AutoresetMode.NEXT_STEP)[0] is not None
     rollout = SerialRollout(envs[0])
     send((source.code(), native, _is_shareable(envs[0]), multiprocessing.get_start_method()))
     rollout.durations_ns(seconds / 4)

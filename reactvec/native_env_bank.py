@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from reactvec._stepping import step_rows
-from reactvec.env_bank import Array, EnvBank, EnvFn, ObservationMode, name_environment, naming
+from reactvec.env_bank import (
+    EPISODE_OVER,
+    Array,
+    EnvBank,
+    EnvFn,
+    EpisodeOverError,
+    ObservationMode,
+    name_environment,
+    naming,
+)
 from reactvec.env_traits import EnvTraits, probe
-from reactvec.envs import Bank, specialise
+from reactvec.envs import specialise
+from reactvec.envs.kernel_bank import KernelBank
+from reactvec.native_infos import NativeInfos
 from reactvec.processes import ProcessOptions
-from reactvec.topology import Reaction, reaction
+from reactvec.topology import OutputPort, Reaction, reaction
 
 
 class NativeEnvBank(EnvBank):
     """The same bank where all environments have a kernel: steps run without Python, the objects stay as shadows.
+
+    Of native steps `info` and `final_info` tell what `infos` tells of others: `told` reads them.
 
     `visit` brings the shadows that it sees up to date; from then on these are what counts. Before the
     next `step` or `reset` comes the command `resume`, which gives their state back to the kernel; a row of `answer`
@@ -25,16 +39,22 @@ class NativeEnvBank(EnvBank):
     `leave` makes all shadows what counts, once and for all, and `step_in_python` or `step_given` steps them.
     """
 
+    info = OutputPort()
+    final_info = OutputPort()
+
     def __init__(
         self,
         env_fns: Sequence[EnvFn],
         built: Sequence[gym.Env[Any, Any]],
-        kernel: Bank,
+        kernel: KernelBank,
         autoreset_mode: AutoresetMode,
         observation_mode: ObservationMode = "same",
     ) -> None:
-        super().__init__(env_fns, EnvTraits.of(built[0]), built, autoreset_mode, observation_mode)
+        info = (), kernel.info_type or np.uint8  # a byte that nobody writes where infos are empty
+        traits = EnvTraits.of(built[0])
+        super().__init__(env_fns, traits, built, autoreset_mode, observation_mode, info=info, final_info=info)
         self.native = kernel
+        self.told = NativeInfos(kernel)
         self.how = f"native: {type(kernel).__name__}"
         self._ahead = [False] * len(env_fns)  # shadows that the kernel has to catch up with
 
@@ -46,7 +66,7 @@ class NativeEnvBank(EnvBank):
             if request[k] is not None and not self._ahead[i]:
                 self.native.load(i)
 
-    @reaction(triggers=[EnvBank.action], effects=EnvBank.stepped[:-2], native=True)
+    @reaction(triggers=[EnvBank.action], effects=[*EnvBank.stepped[:-2], info, final_info], native=True)
     def step(self) -> Any:  # type: ignore[override]
         """The kernel that steps a range of rows."""
         return self.native.step
@@ -79,7 +99,8 @@ class NativeEnvBank(EnvBank):
 
     def fault(self, entry: Reaction, code: int, ports: Sequence[Array]) -> Exception:
         """What Gymnasium would raise for the row `code - 1`."""
-        error: Exception = self.native.fault(code, ports[0])
+        over = self.native.ended(code - 1)
+        error = EpisodeOverError(EPISODE_OVER) if over else self.native.fault(code, ports[0])
         name_environment(error, code - 1)
         return error
 
@@ -139,18 +160,15 @@ def make_env_bank(
 
 def _find_kernel(
     env_fns: Sequence[EnvFn], built: list[gym.Env[Any, Any]], mode: AutoresetMode, native: bool | str
-) -> tuple[Bank | None, str]:
+) -> tuple[KernelBank | None, str]:
     """The native bank of these environments, or None and why not. `built` must hold the only reference to each."""
     if native is False:
         return None, "native=False"
-    if mode is AutoresetMode.DISABLED:
-        return None, "kernels reset by themselves, and autoreset is disabled"
-    same_step = mode is AutoresetMode.SAME_STEP
-    kernel, reason = specialise(built, same_step)
+    kernel, reason = specialise(built, mode)
     if kernel is None:
         return None, reason
     del kernel  # of the first environment alone, and a reference to it
     for i, env_fn in enumerate(env_fns[1:], 1):
         with naming(i):
             built.append(env_fn())
-    return specialise(built, same_step)
+    return specialise(built, mode)

@@ -8,10 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from reactvec._stepping import ended_rows, holds_nothing
+from reactvec._stepping import ended_rows
 from reactvec.calls import Pending
 from reactvec.deployment import Results
-from reactvec.infos import end_of
 from reactvec.vector_env import ReactorVectorEnv
 
 Info: TypeAlias = "dict[str, Any]"
@@ -50,17 +49,16 @@ class RowInfos(ReactorVectorEnv):
         begun: dict[int, Info] = {}
         for i in ended_rows(results.terminated, results.truncated):
             infos[i], begun[i] = self._at_end(results, i)
-        if not holds_nothing(results.infos):
-            for i, row in enumerate(results.infos.tolist()):
-                if row and i not in begun:
-                    infos[i] = {**_joined(row), "TimeLimit.truncated": False}
+        for i, row in enumerate(self._told.rows(results) or ()):
+            if row and i not in begun:
+                infos[i] = {**_joined(row), "TimeLimit.truncated": False}
         result = self._observations(results.obs), results.reward.astype(np.float32), dones, infos, begun
         self._reset_needed = ""
         return result
 
     def _at_end(self, results: Results, i: int) -> tuple[Info, Info]:
         """The infos of a row that is done: of its last step, and of the reset that follows."""
-        observation, end, begun = end_of(self.single_observation_space, results.infos[i], results.final_obs[i])
+        observation, end, begun = self._told.end(results, i)
         cut = bool(results.truncated[i] and not results.terminated[i])
         info = {**_joined([end]), "TimeLimit.truncated": cut, "terminal_observation": _own(observation)}
         return info, _joined(begun)

@@ -29,7 +29,7 @@ from reactvec.calls import Calls, Pending, vectors
 from reactvec.deployment import Deployment, topology_of
 from reactvec.env_bank import ObservationMode
 from reactvec.held_signals import held_signals
-from reactvec.infos import merged, merged_with_ends
+from reactvec.infos import ObjectInfos, merged
 from reactvec.native_env_bank import NativeEnvBank, make_env_bank
 from reactvec.observation_mode import batched_observation_space
 from reactvec.placement import Placement, limited, resolve_placement
@@ -120,6 +120,8 @@ class ReactorVectorEnv(Calls):
         self._topology = topology_of(self._bank)
         self._deploy(Deployment(self._topology, self._bank, place, self._processes, adapts))
         self._gather_spaces()
+        bank = self._bank
+        self._told = bank.told if isinstance(bank, NativeEnvBank) else ObjectInfos(self.single_observation_space)
         self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
         self._step_command = "step"
         self._asked = Pending.NOTHING
@@ -292,13 +294,11 @@ class ReactorVectorEnv(Calls):
         return self._step_command if self._actions.write(actions, self._is_native) else "step_given"
 
     def _step_result(self) -> StepResult:
-        obs, reward, terminated, truncated, final_obs, infos = self._deployment.results()
-        if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            ended = ended_rows(terminated, truncated)
-            found = merged_with_ends(self._add_info, self.single_observation_space, infos, ended, final_obs)
-        else:
-            found = merged(self._add_info, infos)
-        result = self._observations(obs), *copies(reward, terminated, truncated), found
+        results = self._deployment.results()
+        flags = results.terminated, results.truncated
+        ended = ended_rows(*flags) if self.autoreset_mode is AutoresetMode.SAME_STEP else ()
+        infos = self._told.batched(self._add_info, results, ended)
+        result = self._observations(results.obs), *copies(results.reward, *flags), infos
         self._reset_needed = ""
         return result
 
@@ -320,6 +320,7 @@ class ReactorVectorEnv(Calls):
         if reasons:
             deployment.execution.command("leave")
             self._step_command, self._is_native = "step_in_python", False
+            self._told = ObjectInfos(self.single_observation_space)
             self._bank.how = "Python, since environment {} was changed: {}".format(*reasons[0])
         self._visited = False
 

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
-import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
 
-# The class of an environment, and the module of its kernel: imported only when such an environment is met.
+if TYPE_CHECKING:
+    from reactvec.envs.kernel_bank import KernelBank
+
+# The class of an environment, and the module and class of its kernel: imported only when such an environment is met.
 KERNELS = {
-    "gymnasium.envs.classic_control.cartpole.CartPoleEnv": "reactvec.envs.cartpole",
+    "gymnasium.envs.classic_control.cartpole.CartPoleEnv": "reactvec.envs.cartpole:CartPoles",
 }
+# Other packages add theirs as entry points of this group, with such names and values.
+GROUP = "reactvec.kernels"
 
 
-class Bank(Protocol):
-    """Environments that are stepped natively, in the order of the list they were made from."""
-
-    @property
-    def num_envs(self) -> int:
-        """How many."""
-
-    @property
-    def step(self) -> object:
-        """The PyCapsule of the kernel that steps a range of them."""
-
-    def load(self, i: int, *, after_reset: bool = True) -> None:
-        """Take over what the Python environment i is now."""
-
-    def store(self, i: int) -> None:
-        """Bring the Python environment i up to date."""
-
-    def adopt(self, i: int, env: gym.Env[Any, Any]) -> str | None:
-        """Take over what someone may have made of environment i since `store`; return why it cannot be, or None."""
-
-    def ended(self, i: int) -> bool:
-        """Whether the next step resets environment i."""
-
-    def fault(self, code: int, actions: Sequence[Any] | npt.NDArray[Any]) -> Exception:
-        """The exception for a positive code that the kernel returned."""
+@cache
+def _kernels() -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=GROUP)} | KERNELS
 
 
-def specialise(envs: list[gym.Env[Any, Any]], same_step: bool, references: int = 1) -> tuple[Bank | None, str]:
+def kernel_of(kind: type[gym.Env[Any, Any]]) -> type[KernelBank] | None:
+    """The bank of the kernel for environments of exactly this class, or None."""
+    place = _kernels().get(f"{kind.__module__}.{kind.__qualname__}")
+    if place is None:
+        return None
+    module, _, name = place.partition(":")
+    bank: type[KernelBank] = getattr(import_module(module), name)
+    return bank
+
+
+def specialise(
+    envs: list[gym.Env[Any, Any]], autoreset_mode: AutoresetMode, references: int = 1
+) -> tuple[KernelBank | None, str]:
     """Give the native bank of a list of environments, or None and the first reason why there is none.
 
-    All environments must be known to the same kernel; their parameters may differ. `same_step` resets an
-    environment in the step that ends its episode, else the step after it does. `references` is how many
+    All environments must be known to the same kernel; their parameters may differ. `references` is how many
     references to each environment the caller accounts for, the list's own included: an environment that
     anyone else holds keeps the Python path, since its holder would see a shadow. On success the text names
     the kernel.
@@ -59,15 +54,14 @@ def specialise(envs: list[gym.Env[Any, Any]], same_step: bool, references: int =
     if reason is not None:
         return None, reason
     kind = type(_recognition.core(envs[0]))
-    module = KERNELS.get(f"{kind.__module__}.{kind.__qualname__}")
-    if module is None:
+    bank = kernel_of(kind)
+    if bank is None:
         return None, f"no native kernel for {kind.__qualname__}"
-    kernel = import_module(module)
     for i, env in enumerate(envs):
-        reason = kernel.recognise(env)
+        reason = _recognition.recognise(env, bank)
         if reason is not None:
             return None, f"environment {i}: {reason}"
     reason = _recognition.random_generators(envs)
     if reason is not None:
         return None, reason
-    return kernel.BANK(envs, same_step), module
+    return bank(envs, autoreset_mode), bank.__name__

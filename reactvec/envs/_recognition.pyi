@@ -5,15 +5,29 @@ looks for something out of the ordinary returns None, or one short sentence that
 found.
 """
 
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-def snapshot(*classes: type) -> list[tuple[type, str, object]]:
-    """The attributes of the classes that decide how an environment behaves, as they are now."""
+from reactvec.envs.kernel_bank import KernelBank
 
-def replaced(known: list[tuple[type, str, object]]) -> str | None:
-    """Compare classes with their `snapshot`: has a method been replaced since?"""
+Known: TypeAlias = "list[tuple[type | ModuleType, dict[str, object]]]"
+
+def snapshot(*owners: type | ModuleType) -> Known:
+    """The functions, methods and properties of classes and modules that decide how environments behave, as of now."""
+
+def replaced(known: Known) -> str | None:
+    """Compare classes and modules with their `snapshot`: has something been replaced since, or put into a class?"""
+
+def recognise(env: gym.Env[Any, Any], bank: type[KernelBank]) -> str | None:
+    """Does anything keep the kernel of a bank from standing for this environment?
+
+    It must be exactly `bank.environment`, without a render mode, under nothing but known wrappers, with Gymnasium's
+    methods and spaces, and what `bank.another` asks for; `bank.parameters` may differ as long as they are numbers. The
+    first call for a bank steps its kernel beside the Python class (`first_difference`), and refuses every environment,
+    with one RuntimeWarning, if they differ.
+    """
 
 def shadowed(instance: object) -> str | None:
     """Is there an attribute of the instance in place of a method of its class?"""

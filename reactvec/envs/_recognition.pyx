@@ -2,10 +2,15 @@
 from cpython.dict cimport PyDict_GetItemString
 from cpython.ref cimport PyObject
 
+import sys
+import warnings
+
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+from reactvec.envs.self_check import first_difference
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *object)
@@ -14,18 +19,32 @@ cdef extern from "Python.h":
 cdef tuple WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
 # The largest step count that a kernel keeps.
 cdef object LONGEST = 2**62
+# Up to here every int is a double.
+cdef object EXACT = 2**53
 cdef dict method_names = {}
+# Of banks: what their environments were when the first of them was met, and why the kernel stands for none.
+cdef dict known_banks = {}
+cdef dict refusals = {}
 
 
-def snapshot(*classes):
-    names = ("step", "reset", "np_random", "unwrapped", "action_space", "contains", "__getattribute__")
-    return [(cls, name, getattr(cls, name)) for cls in classes for name in names if hasattr(cls, name)]
+cdef bint acts(attribute) noexcept:
+    return callable(attribute) or isinstance(attribute, (property, staticmethod, classmethod))
+
+
+def snapshot(*owners):
+    return [(owner, {name: value for name, value in vars(owner).items() if acts(value)}) for owner in owners]
 
 
 def replaced(known):
-    for cls, name, attribute in known:
-        if getattr(cls, name, None) is not attribute:
-            return f"{cls.__name__}.{name} has been replaced"
+    for owner, members in known:
+        now = vars(owner)
+        for name in members:
+            if now.get(name) is not members[name]:
+                return f"{owner.__name__}.{name} has been replaced"
+        if isinstance(owner, type) and len(now) > len(members):
+            for name, value in now.items():
+                if name not in members and acts(value):
+                    return f"{owner.__name__}.{name} has been added"
     return None
 
 
@@ -101,6 +120,45 @@ def random_generators(list envs):
         first = owner.setdefault(id(generator.bit_generator), i)
         if first != i:
             return f"environments {first} and {i} share a random generator"
+    return None
+
+
+def recognise(env, bank):
+    reason = wrapping(env)
+    if reason is not None:
+        return reason
+    instance, cls = core(env), bank.environment
+    if type(instance) is not cls:
+        return f"{type(instance).__name__} is not {cls.__name__}"
+    if bank not in known_banks:
+        known_banks[bank] = snapshot(*[base for base in cls.__mro__ if base is not object], sys.modules[cls.__module__])
+    reason = replaced(known_banks[bank]) or shadowed(instance) or changed_attribute(instance, bank)
+    if reason is not None:
+        return reason
+    if bank not in refusals:
+        refusals[bank] = bank.unavailable or first_difference(bank)
+        if refusals[bank] is not None:
+            warnings.warn(f"{refusals[bank]}; such environments are stepped in Python", RuntimeWarning, stacklevel=2)
+    return refusals[bank]
+
+
+cdef changed_attribute(instance, bank):
+    if instance.render_mode is not None:
+        return f"render_mode={instance.render_mode!r}"
+    for name in bank.parameters:
+        value = getattr(instance, name)
+        if type(value) is not float and not (type(value) is int and -EXACT <= value <= EXACT):
+            return f"{name} is not a float"
+    return bank.another(instance) or changed_space(instance, bank)
+
+
+cdef changed_space(instance, bank):
+    for kind, space, expected in zip(("action", "observation"), (instance.action_space, instance.observation_space),
+                                     bank.spaces(instance)):
+        if type(space) is not type(expected) or shadowed(space) is not None:
+            return f"another {kind} space"
+        if space != expected or space.dtype != expected.dtype:
+            return f"another {kind} space"
     return None
 
 

@@ -8,23 +8,11 @@
 #ifndef REACTVEC_TRIGONOMETRY_H
 #define REACTVEC_TRIGONOMETRY_H
 
-#include <stdint.h>
-#include <string.h>
-
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include "numpy/arrayobject.h"
 #include "numpy/ufuncobject.h"
 
-// Compiled once per instruction set; the loader picks. Without contraction all give the same bits.
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#define HAS_WIDE __builtin_cpu_supports("avx2")
-#else
-#define WIDE
-#define HAS_WIDE 0
-#endif
-
-enum { BLOCK = 128 };
+#include "kernel_bank.h"
 
 // The float64 loop of a unary NumPy ufunc.
 typedef struct {
@@ -48,22 +36,6 @@ static inline int numpy_loop(PyObject *function, NumpyLoop *loop) {
         return 1;
     }
     return 0;
-}
-
-static inline int wide_vectors(void) {
-    return HAS_WIDE;
-}
-
-static inline uint64_t as_bits(double value) {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline double as_double(uint64_t bits) {
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 // Does value + rest round to value, even if it were off by the margin?

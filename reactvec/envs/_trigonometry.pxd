@@ -2,7 +2,6 @@
 from libc.stdint cimport int64_t
 
 cdef extern from "_trigonometry.h" nogil:
-    const int BLOCK
     ctypedef struct NumpyLoop:
         pass
     ctypedef struct Trigonometry:
@@ -11,6 +10,6 @@ cdef extern from "_trigonometry.h" nogil:
         int64_t rows
         int proven
 
-# What to pass to the functions of the header on this machine; `known` says whether there is anything to pass.
+# What to pass to the functions of the header on this machine, if nothing is `missing`.
 cdef Trigonometry trigonometry() noexcept
-cdef bint known() noexcept
+cpdef missing()

@@ -1,11 +1,12 @@
 # Finds out, once, how NumPy computes sin and cos on this machine.
 from cpython.ref cimport PyObject
 
+from reactvec.envs.kernel_bank cimport BLOCK, HAS_WIDE
+
 import numpy as np
 
 cdef extern from "_trigonometry.h" nogil:
     bint numpy_loop(PyObject *function, NumpyLoop *loop)
-    bint wide_vectors()
     void sine_cosine(const Trigonometry *self, const double *theta, double *sine, double *cosine, int64_t n)
 
 cdef Trigonometry found
@@ -16,8 +17,8 @@ cdef Trigonometry trigonometry() noexcept:
     return found
 
 
-cdef bint known() noexcept:
-    return is_known
+cpdef missing():
+    return None if is_known else "NumPy computes sin and cos in an unknown way here"
 
 
 cdef bint agrees(angles, expected) except -1:
@@ -35,7 +36,7 @@ cdef bint find() except -1:
     for rows in (BLOCK, 1):
         found.rows = rows
         if agrees(angles, expected):
-            found.proven = wide_vectors() and rows == BLOCK and may_prove(generator)
+            found.proven = HAS_WIDE and rows == BLOCK and may_prove(generator)
             return True
     return False
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import TimeLimit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ class Driver:
         self.terminated, self.truncated = np.full(n, 9, np.uint8), np.full(n, 9, np.uint8)
         self.final_obs = np.full((n, 4), 9, np.float32)
         self.effects = (self.obs, self.reward, self.terminated, self.truncated, self.final_obs)
-        self.ports = (ctypes.c_void_p * 6)(*[port.ctypes.data for port in (self.action, *self.effects)])
+        self.ports = (ctypes.c_void_p * 8)(*[port.ctypes.data for port in (self.action, *self.effects)], None, None)
 
     def step(self, actions, lo=0, hi=None):
         self.action[:] = actions
@@ -73,7 +74,7 @@ class Oracle:
 def pair(make, n, same_step, seed=0, options=None):
     """Two equal lists of environments, one of them as a bank: bank, driver, shadows, oracle."""
     shadows, official = [make(i) for i in range(n)], [make(i) for i in range(n)]
-    bank = CartPoles(shadows, same_step)
+    bank = CartPoles(shadows, AutoresetMode.SAME_STEP if same_step else AutoresetMode.NEXT_STEP)
     for i, (shadow, env) in enumerate(zip(shadows, official, strict=True)):
         first, _ = shadow.reset(seed=seed + i, options=options)
         assert first.tobytes() == env.reset(seed=seed + i, options=options)[0].tobytes()
@@ -282,7 +283,7 @@ def test_the_action_of_a_reset_row_is_ignored():
 
 def test_a_row_that_was_never_loaded_is_a_fault():
     envs = [gym.make("CartPole-v1") for _ in range(2)]
-    bank = CartPoles(envs, False)
+    bank = CartPoles(envs, AutoresetMode.NEXT_STEP)
     envs[0].reset(seed=0)
     bank.load(0)
     driver = Driver(bank)
@@ -295,10 +296,28 @@ def test_a_row_that_was_never_loaded_is_a_fault():
     assert envs[1].get_wrapper_attr("state") is None
 
 
+def test_without_autoreset_an_ended_row_waits_for_its_reset():
+    envs = [gym.make("CartPole-v1", max_episode_steps=1 + i) for i in range(2)]
+    bank = CartPoles(envs, AutoresetMode.DISABLED)
+    for i, env in enumerate(envs):
+        env.reset(seed=i)
+        bank.load(i)
+    driver = Driver(bank)
+    assert driver.step([0, 0]) == 0
+    assert driver.truncated.tolist() == [1, 0]
+    assert driver.step([0, 0]) == 1
+    assert bank.ended(0)
+    assert not bank.ended(1)
+    envs[0].reset()
+    bank.load(0)
+    assert driver.step([0, 0]) == 0
+    assert driver.truncated.tolist() == [1, 1]
+
+
 def test_wrong_rows_and_empty_banks():
     with pytest.raises(ValueError, match="at least one"):
-        CartPoles([], False)
-    bank = CartPoles([CartPoleEnv()], False)
+        CartPoles([], AutoresetMode.NEXT_STEP)
+    bank = CartPoles([CartPoleEnv()], AutoresetMode.NEXT_STEP)
     for row in (-1, 1):
         with pytest.raises(IndexError, match=f"row {row} of a bank of 1"):
             bank.load(row)
@@ -306,7 +325,7 @@ def test_wrong_rows_and_empty_banks():
 
 def test_a_state_that_is_not_float64_is_refused():
     env = CartPoleEnv()
-    bank = CartPoles([env], False)
+    bank = CartPoles([env], AutoresetMode.NEXT_STEP)
     env.state = env.reset(seed=0)[0]
     with pytest.raises(ValueError, match="float64"):
         bank.load(0)

@@ -1,15 +1,18 @@
 """Which environments get a native kernel, and the reasons why the others do not."""
 
-import importlib
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 
 from reactvec.envs import specialise
-from reactvec.envs.cartpole import CartPoles, recognise
+from reactvec.envs._recognition import recognise
+from reactvec.envs.cartpole import CartPoles
+
+
+MODE = AutoresetMode.SAME_STEP
 
 
 class Tilted(CartPoleEnv):
@@ -46,53 +49,53 @@ REFUSED = {
 
 @pytest.mark.parametrize("reason", REFUSED)
 def test_unknown_environments_are_refused(reason):
-    assert recognise(REFUSED[reason]()) == reason
+    assert recognise(REFUSED[reason](), CartPoles) == reason
 
 
 @pytest.mark.parametrize(
     "kind", [{}, {"sutton_barto_reward": True}, {"max_episode_steps": 7}, {"disable_env_checker": True}]
 )
 def test_known_environments_are_recognised(kind):
-    assert recognise(gym.make("CartPole-v1", **kind)) is None
-    assert recognise(changed(gym.make("CartPole-v1", **kind), "gravity", 3.7)) is None
-    assert recognise(changed(gym.make("CartPole-v1", **kind), "label", "mine")) is None
-    assert recognise(CartPoleEnv()) is None
+    assert recognise(gym.make("CartPole-v1", **kind), CartPoles) is None
+    assert recognise(changed(gym.make("CartPole-v1", **kind), "gravity", 3.7), CartPoles) is None
+    assert recognise(changed(gym.make("CartPole-v1", **kind), "label", "mine"), CartPoles) is None
+    assert recognise(CartPoleEnv(), CartPoles) is None
 
 
 @pytest.mark.parametrize(("cls", "name"), [(CartPoleEnv, "step"), (TimeLimit, "step"), (gym.Env, "reset")])
 def test_a_replaced_method_is_refused(monkeypatch, cls, name):
     env = gym.make("CartPole-v1")
     monkeypatch.setattr(cls, name, lambda self, *args, **kwargs: None)
-    assert recognise(env) == f"{cls.__name__}.{name} has been replaced"
+    assert recognise(env, CartPoles) == f"{cls.__name__}.{name} has been replaced"
     monkeypatch.undo()
-    assert recognise(env) is None
+    assert recognise(env, CartPoles) is None
 
 
 def test_specialise_gives_a_bank():
-    bank, reason = specialise([gym.make("CartPole-v1") for _ in range(3)], True)
+    bank, reason = specialise([gym.make("CartPole-v1") for _ in range(3)], MODE)
     assert isinstance(bank, CartPoles)
     assert bank.num_envs == 3
-    assert importlib.import_module(reason).BANK is CartPoles
+    assert reason == "CartPoles"
 
 
 def test_specialise_needs_all_environments():
-    bank, reason = specialise([gym.make("CartPole-v1"), gym.make("CartPole-v1", render_mode="rgb_array")], True)
+    bank, reason = specialise([gym.make("CartPole-v1"), gym.make("CartPole-v1", render_mode="rgb_array")], MODE)
     assert (bank, reason) == (None, "environment 1: render_mode='rgb_array'")
-    assert specialise([gym.make("Pendulum-v1")], True) == (None, "no native kernel for PendulumEnv")
-    assert specialise([], True) == (None, "there are no environments")
+    assert specialise([gym.make("Pendulum-v1")], MODE) == (None, "no native kernel for PendulumEnv")
+    assert specialise([], MODE) == (None, "there are no environments")
 
 
 def test_specialise_refuses_what_somebody_else_holds():
     mine = gym.make("CartPole-v1")
     envs = [gym.make("CartPole-v1"), mine]
-    assert specialise(envs, True) == (None, "something else holds environment 1")
+    assert specialise(envs, MODE) == (None, "something else holds environment 1")
     envs = [gym.make("CartPole-v1")]
     inner = envs[0].unwrapped
-    assert specialise(envs, True) == (None, "something else holds the CartPoleEnv inside environment 0")
+    assert specialise(envs, MODE) == (None, "something else holds the CartPoleEnv inside environment 0")
     del inner
     also = list(envs)
-    assert specialise(envs, True)[0] is None
-    assert specialise(envs, True, references=2)[0] is not None
+    assert specialise(envs, MODE)[0] is None
+    assert specialise(envs, MODE, references=2)[0] is not None
     del also
 
 
@@ -102,8 +105,8 @@ def test_environments_must_not_share_a_generator():
     for env in envs:
         env.np_random = generator
     del env
-    assert specialise(envs, True) == (None, "environments 0 and 1 share a random generator")
-    bank = CartPoles(envs, False)
+    assert specialise(envs, MODE) == (None, "environments 0 and 1 share a random generator")
+    bank = CartPoles(envs, MODE)
     for env in envs:
         env.reset()
     bank.load(0)

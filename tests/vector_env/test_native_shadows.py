@@ -13,7 +13,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from tests.sample_envs import cartpole
-from tests.vector_env.oracle import RESETTING, Twins, twins
+from tests.vector_env.oracle import MODES, Twins, twins
 from tests.vector_env.placements import where_kernels_run
 
 short = partial(cartpole, max_episode_steps=11)
@@ -32,7 +32,8 @@ CHANGES: dict[str, tuple[str, Any, bool]] = {
     "reward": ("_sutton_barto_reward", True, True),
     "generator": ("np_random", [np.random.default_rng(i) for i in range(4)], True),
     "a new attribute": ("nickname", "pole", True),
-    "int": ("gravity", 5, False),
+    "int": ("gravity", 5, True),
+    "another float": ("gravity", np.float32(5), False),
     "integrator": ("kinematics_integrator", "semi-implicit euler", False),
     "state as a list of float32": ("state", STATE.astype(np.float32), False),
     "one of four": ("gravity", [9.8, 9.8, np.float32(3), 9.8], False),
@@ -51,7 +52,7 @@ def look(both: Twins) -> None:
 
 
 @where_kernels_run
-@pytest.mark.parametrize("mode", RESETTING)
+@pytest.mark.parametrize("mode", MODES)
 def test_looking_changes_nothing(mode: AutoresetMode, place: dict[str, Any]) -> None:
     with twins([short, cartpole] * 2, mode, **place) as both:
         both.do("get_attr", "state")
@@ -66,7 +67,7 @@ def test_looking_changes_nothing(mode: AutoresetMode, place: dict[str, Any]) -> 
 
 
 @where_kernels_run
-@pytest.mark.parametrize("mode", RESETTING)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("change", CHANGES)
 def test_changes(mode: AutoresetMode, change: str, place: dict[str, Any]) -> None:
     """Between steps, at whatever moment of an episode; then the trajectories go on as in Python."""
@@ -85,14 +86,14 @@ def test_changes(mode: AutoresetMode, change: str, place: dict[str, Any]) -> Non
 
 
 @where_kernels_run
-@pytest.mark.parametrize("mode", RESETTING)
+@pytest.mark.parametrize("mode", MODES)
 def test_leaving_the_kernel_just_when_an_episode_has_ended(mode: AutoresetMode, place: dict[str, Any]) -> None:
     """Which environments have ended, by falling or by time, is not lost."""
     with twins([short, cartpole, cartpole], mode, **place) as both:
         both.reset(seed=1)
         while not both.ended.any():
             both.step(np.ones(3, int))
-        both.do("set_attr", "gravity", 9)
+        both.do("set_attr", "gravity", np.float32(9))
         both.run(60)
         assert "Python, since environment 0 was changed: gravity is not a float" in both.vector.explain()
         look(both)
@@ -101,7 +102,7 @@ def test_leaving_the_kernel_just_when_an_episode_has_ended(mode: AutoresetMode, 
 def test_a_change_that_is_taken_back_in_time() -> None:
     with twins([cartpole] * 2) as both:
         both.reset(seed=0)
-        both.do("set_attr", "gravity", 5)
+        both.do("set_attr", "gravity", np.float32(5))
         both.do("set_attr", "gravity", 5.0)
         both.run(30)
         assert is_native(both)
@@ -109,7 +110,7 @@ def test_a_change_that_is_taken_back_in_time() -> None:
 
 @where_kernels_run
 def test_a_change_before_the_first_reset(place: dict[str, Any]) -> None:
-    for value, goes_on in ((3.0, True), (3, False)):
+    for value, goes_on in ((3.0, True), (np.float32(3), False)):
         with twins([cartpole] * 4, **place) as both:
             both.do("set_attr", "gravity", value)
             with pytest.raises(ResetNeeded):
@@ -166,7 +167,7 @@ def test_a_call_that_fails_leaves_the_kernel_as_it_was(place: dict[str, Any]) ->
 def test_actions_of_any_form_after_leaving(place: dict[str, Any]) -> None:
     with twins([short] * 4, **place) as both:
         both.reset(seed=0)
-        both.do("set_attr", "gravity", 5)
+        both.do("set_attr", "gravity", np.float32(5))
         for actions in ([0, 1, 0, 1], np.ones(4, int), np.ones(4, np.int16), (1, 1, 0, 0)):
             both.step(actions)
         both.vector.step_async(np.zeros(4, int))
