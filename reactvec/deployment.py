@@ -33,8 +33,8 @@ class Results(NamedTuple):
     truncated: Array
     final_obs: Array
     infos: Array
-    info: Array | None  # of native environments alone
-    final_info: Array | None
+    info: Any  # None where environments are not native
+    final_info: Any
 
 
 def topology_of(bank: EnvBank) -> Topology:

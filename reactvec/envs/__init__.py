@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 # The class of an environment, and the module and class of its kernel: imported only when such an environment is met.
 KERNELS = {
+    "gymnasium.envs.classic_control.acrobot.AcrobotEnv": "reactvec.envs.acrobot:Acrobots",
     "gymnasium.envs.classic_control.cartpole.CartPoleEnv": "reactvec.envs.cartpole:CartPoles",
+    "gymnasium.envs.classic_control.continuous_mountain_car.Continuous_MountainCarEnv": (
+        "reactvec.envs.continuous_mountain_car:ContinuousMountainCars"
+    ),
+    "gymnasium.envs.classic_control.mountain_car.MountainCarEnv": "reactvec.envs.mountain_car:MountainCars",
+    "gymnasium.envs.classic_control.pendulum.PendulumEnv": "reactvec.envs.pendulum:Pendulums",
+    "gymnasium.envs.toy_text.blackjack.BlackjackEnv": "reactvec.envs.blackjack:BlackjackTables",
+    "gymnasium.envs.toy_text.cliffwalking.CliffWalkingEnv": "reactvec.envs.cliffwalking:CliffWalks",
+    "gymnasium.envs.toy_text.frozen_lake.FrozenLakeEnv": "reactvec.envs.frozen_lake:FrozenLakes",
+    "gymnasium.envs.toy_text.taxi.TaxiEnv": "reactvec.envs.taxi:Taxis",
 }
 # Other packages add theirs as entry points of this group, with such names and values.
 GROUP = "reactvec.kernels"

@@ -146,7 +146,7 @@ cdef changed_attribute(instance, bank):
     if instance.render_mode is not None:
         return f"render_mode={instance.render_mode!r}"
     for name in bank.parameters:
-        value = getattr(instance, name)
+        value = getattr(instance, name, None)
         if type(value) is not float and not (type(value) is int and -EXACT <= value <= EXACT):
             return f"{name} is not a float"
     return bank.another(instance) or changed_space(instance, bank)

@@ -14,7 +14,7 @@
 
 #include "kernel_bank.h"
 
-// The float64 loop of a unary NumPy ufunc.
+// A loop of a unary NumPy ufunc.
 typedef struct {
     PyUFuncGenericFunction call;
     void *data;
@@ -22,20 +22,33 @@ typedef struct {
 
 typedef struct {
     NumpyLoop sine, cosine;
+    NumpyLoop single_sine, single_cosine;  // of float32
     int64_t rows;  // how many numbers NumPy's loops may take at once without other bits
     int proven;    // spare NumPy the angles whose result can be proven
 } Trigonometry;
 
-// Finds the loop; 0 if the ufunc has none for float64.
-static inline int numpy_loop(PyObject *function, NumpyLoop *loop) {
+// Finds the loop for a type; 0 if the ufunc has none.
+static inline int numpy_loop(PyObject *function, int type, NumpyLoop *loop) {
     const PyUFuncObject *ufunc = (const PyUFuncObject *)function;
     for (int k = 0; k < ufunc->ntypes; k++) {
-        if (ufunc->types[2 * k] != NPY_DOUBLE || ufunc->types[2 * k + 1] != NPY_DOUBLE) continue;
+        if (ufunc->types[2 * k] != type || ufunc->types[2 * k + 1] != type) continue;
         loop->call = ufunc->functions[k];
         loop->data = ufunc->data ? (void *)ufunc->data[k] : NULL;
         return 1;
     }
     return 0;
+}
+
+// x ** 2 of Python's floats and of NumPy's scalars: the C library's pow, which is not always x * x, as compilers think.
+static const volatile double TWO = 2.0;
+static const volatile float SINGLE_TWO = 2.0f;
+
+static inline double square(double x) {
+    return pow(x, TWO);
+}
+
+static inline float single_square(float x) {
+    return powf(x, SINGLE_TWO);
 }
 
 // Does value + rest round to value, even if it were off by the margin?
@@ -115,6 +128,19 @@ static inline void sine_cosine(
     proven_sine_cosine(theta, sine, cosine, unsure_sine, unsure_cosine, n);
     numpy_settle(&self->sine, self->rows, unsure_sine, theta, sine, n);
     numpy_settle(&self->cosine, self->rows, unsure_cosine, theta, cosine, n);
+}
+
+// The same of the cosine alone.
+static inline void cosine_only(const Trigonometry *self, const double *theta, double *cosine, int64_t n) {
+    numpy_apply(&self->cosine, self->rows, theta, cosine, n);
+}
+
+static inline void single_cosine_sine(const Trigonometry *self, float theta, float *cosine, float *sine) {
+    const npy_intp strides[2] = {sizeof(float), sizeof(float)}, count = 1;
+    char *args[2] = {(char *)&theta, (char *)cosine};
+    self->single_cosine.call(args, &count, strides, self->single_cosine.data);
+    args[1] = (char *)sine;
+    self->single_sine.call(args, &count, strides, self->single_sine.data);
 }
 
 #endif

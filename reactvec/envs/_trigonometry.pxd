@@ -7,6 +7,8 @@ cdef extern from "_trigonometry.h" nogil:
     ctypedef struct Trigonometry:
         NumpyLoop sine
         NumpyLoop cosine
+        NumpyLoop single_sine
+        NumpyLoop single_cosine
         int64_t rows
         int proven
 

@@ -6,7 +6,9 @@ from reactvec.envs.kernel_bank cimport BLOCK, HAS_WIDE
 import numpy as np
 
 cdef extern from "_trigonometry.h" nogil:
-    bint numpy_loop(PyObject *function, NumpyLoop *loop)
+    const int NPY_DOUBLE
+    const int NPY_FLOAT
+    bint numpy_loop(PyObject *function, int type, NumpyLoop *loop)
     void sine_cosine(const Trigonometry *self, const double *theta, double *sine, double *cosine, int64_t n)
 
 cdef Trigonometry found
@@ -26,9 +28,10 @@ cdef bint agrees(angles, expected) except -1:
 
 
 cdef bint find() except -1:
-    if not numpy_loop(<PyObject *>np.sin, &found.sine):
+    sine, cosine = <PyObject *>np.sin, <PyObject *>np.cos
+    if not (numpy_loop(sine, NPY_DOUBLE, &found.sine) and numpy_loop(cosine, NPY_DOUBLE, &found.cosine)):
         return False
-    if not numpy_loop(<PyObject *>np.cos, &found.cosine):
+    if not (numpy_loop(sine, NPY_FLOAT, &found.single_sine) and numpy_loop(cosine, NPY_FLOAT, &found.single_cosine)):
         return False
     generator = np.random.Generator(np.random.PCG64(0))
     angles = generator.normal(size=4 * BLOCK) * 0.1

@@ -118,12 +118,12 @@ cdef class KernelBank:
         if after_reset or phase == UNLOADED:
             rows.phase[i] = LIVE
         try:
+            self.load_parameters(i)
             self.read_state(i, core)
             self.adopt_generator(i, core.np_random.bit_generator)
         except BaseException:
             rows.phase[i] = phase
             raise
-        self.load_parameters(i)
         rows.elapsed[i] = elapsed
         if phase == UNLOADED:
             rows.unloaded -= 1

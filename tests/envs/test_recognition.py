@@ -10,7 +10,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
 from reactvec.envs import specialise
 from reactvec.envs._recognition import recognise
 from reactvec.envs.cartpole import CartPoles
-
+from tests.sample_envs import SampleEnv
 
 MODE = AutoresetMode.SAME_STEP
 
@@ -81,7 +81,7 @@ def test_specialise_gives_a_bank():
 def test_specialise_needs_all_environments():
     bank, reason = specialise([gym.make("CartPole-v1"), gym.make("CartPole-v1", render_mode="rgb_array")], MODE)
     assert (bank, reason) == (None, "environment 1: render_mode='rgb_array'")
-    assert specialise([gym.make("Pendulum-v1")], MODE) == (None, "no native kernel for PendulumEnv")
+    assert specialise([SampleEnv()], MODE) == (None, "no native kernel for SampleEnv")
     assert specialise([], MODE) == (None, "there are no environments")
 
 

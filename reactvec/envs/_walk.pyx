@@ -1,0 +1,122 @@
+# Banks of environments that walk over a table of transitions, `P` in Gymnasium.
+cimport numpy as cnp
+
+from itertools import pairwise
+
+import numpy as np
+from gymnasium import spaces
+
+cnp.import_array()
+
+INFO = np.dtype([("prob", np.float64), ("begun", np.bool_)], align=True)
+cdef object OUTCOME = np.dtype(
+    [("cumulative", np.float64), ("probability", np.float64), ("reward", np.float64), ("next", np.int32),
+     ("ended", np.bool_)],
+    align=True,
+)
+# What the types of an outcome must be, so that the values are the same as numbers of the table.
+cdef tuple TYPES = ({float}, {int, np.int64}, {int, float, np.float64}, {bool})
+assert OUTCOME.itemsize == sizeof(Outcome) and INFO.itemsize == sizeof(WalkInfo)
+
+
+cdef class Walks(KernelBank):
+    info_type = INFO
+    reset_types = {"prob": int}
+
+    cdef int bind_walks(self, WalkBank *walks, kernel_run run, void *bank) except -1:
+        self.bind(&walks.rows, run, bank)
+        cdef double *column = self.columns(4)
+        cdef int64_t stride = walks.rows.stride
+        self.walks = walks
+        walks.table, walks.state = <const Table **>column, <int64_t *>(column + stride)
+        walks.last_action, walks.drawn = <int64_t *>(column + 2 * stride), <int64_t *>(column + 3 * stride)
+        self.tables = {}
+        self.table_of = [None] * self.num_envs
+        return 0
+
+    cdef int read_state(self, int64_t i, core) except -1:
+        cdef Transitions transitions = self.table_of[i]
+        state = core.s
+        if type(state) not in (int, np.int64) or not 0 <= state < transitions.table.states:
+            raise ValueError(f"a walk needs a state below {transitions.table.states}, not {state!r}")
+        self.walks.state[i] = state
+        self.walks.last_action[i] = UNTOUCHED
+        return 0
+
+    cdef int write_state(self, int64_t i, core) except -1:
+        cdef Transitions transitions = self.table_of[i]
+        state, action = self.walks.state[i], self.walks.last_action[i]
+        if action != UNTOUCHED:
+            core.s = np.int64(state) if self.walks.drawn[i] else transitions.states[state]
+            core.lastaction = None if action == RESET else np.int64(action)
+        return 0
+
+    cdef int read_parameters(self, int64_t i, core) except -1:
+        # Equal tables are one.
+        cdef Transitions transitions
+        arrays, states = arrays_of(core, self.masks(core))
+        key = tuple(array.tobytes() for array in arrays), tuple(map(type, states.values()))
+        transitions = self.tables.get(key)
+        if transitions is None:
+            transitions = self.tables[key] = Transitions(arrays, states)
+        self.table_of[i] = transitions
+        self.walks.table[i] = &transitions.table
+        return KernelBank.read_parameters(self, i, core)
+
+    cdef masks(self, core):
+        return None
+
+    def refusal(self, action):
+        return KeyError(action)
+
+    def observation(self, row):
+        return int(row)
+
+    @classmethod
+    def another(cls, core):
+        try:
+            arrays_of(core, None)
+        except (ValueError, LookupError, TypeError) as error:
+            return f"a table of transitions that is not understood: {error}"
+        return None
+
+    @classmethod
+    def spaces(cls, core):
+        return spaces.Discrete(len(core.P[0])), spaces.Discrete(len(core.P))
+
+
+cdef class Transitions:
+    def __init__(self, arrays, states):
+        outcomes, first, start, mask = self.arrays = arrays
+        self.table.outcome = <const Outcome *>cnp.PyArray_DATA(<cnp.ndarray>outcomes)
+        self.table.first = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>first)
+        self.table.start = <const double *>cnp.PyArray_DATA(<cnp.ndarray>start)
+        self.table.mask = <const int8_t *>cnp.PyArray_DATA(<cnp.ndarray>mask)
+        self.table.states, self.table.actions = len(start), (len(first) - 1) // len(start)
+        self.states = states
+
+
+cdef tuple arrays_of(core, masks):
+    # The arrays of a table, and the objects that stand for states in it; ValueError, LookupError or TypeError for one
+    # that Gymnasium would go through in another way.
+    number, actions = len(core.P), len(core.P[0])
+    choices = [core.P[state][action] for state in range(number) for action in range(actions)]
+    outcomes = [outcome for choice in choices for outcome in choice]
+    columns = list(zip(*outcomes, strict=True))
+    if any(not set(map(type, column)) <= types for column, types in zip(columns, TYPES, strict=True)):
+        raise ValueError("other types than a probability, a state, a reward and a flag")
+    probabilities, following, rewards, flags = columns
+    if any(len(core.P[state]) != actions for state in range(number)) or not 0 <= min(following) <= max(following) < number:
+        raise ValueError("states or actions that are not numbered from 0 on")
+    table = np.zeros(len(outcomes), OUTCOME)
+    table["probability"], table["next"], table["reward"], table["ended"] = probabilities, following, rewards, flags
+    first = np.cumsum([0, *map(len, choices)])
+    for begin, end in pairwise(first.tolist()):
+        if begin == end:
+            raise ValueError("an action without outcomes")
+        table["cumulative"][begin:end] = np.cumsum(np.asarray(probabilities[begin:end]))
+    start = np.asarray(core.initial_state_distrib)
+    if start.dtype != np.float64 or start.shape != (number,) or not (start >= 0).all():
+        raise ValueError(f"the distribution {start!r} of first states")
+    mask = np.zeros(0, np.int8) if masks is None else masks
+    return [table, first, np.cumsum(start), mask], dict(zip(map(int, following), following, strict=True))

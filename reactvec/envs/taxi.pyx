@@ -1,0 +1,73 @@
+# The native kernel of gymnasium's Taxi: bit for bit what the Python environments give for the same seeds.
+from libc.stdint cimport int64_t
+
+from reactvec.envs._walk cimport WalkBank, Walks
+
+import numpy as np
+from gymnasium.envs.toy_text.taxi import TaxiEnv
+
+cdef extern from "_taxi.h" nogil:
+    const int ACTIONS
+    ctypedef struct TaxiBank:
+        WalkBank walk
+        int64_t *fickle
+        int64_t *may_change
+        double *probability
+    ctypedef struct TaxiInfo:
+        pass
+    int taxi_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
+
+cdef list PLACES = [(0, 0), (0, 4), (4, 0), (4, 3)]
+
+
+cdef class Taxis(Walks):
+    environment = TaxiEnv
+    parameters = ("fickle_probability",)
+    info_type = np.dtype(
+        [("prob", np.float64), ("action_mask", np.int8, (ACTIONS,)), ("begun", np.bool_)], align=True
+    )
+    reset_types = {}
+
+    cdef TaxiBank bank
+
+    def __cinit__(self, envs, autoreset_mode):
+        self.bind_walks(&self.bank.walk, taxi_step, &self.bank)
+        cdef double *column = self.columns(2)
+        cdef int64_t stride = self.bank.walk.rows.stride
+        self.bank.fickle, self.bank.may_change = <int64_t *>column, <int64_t *>(column + stride)
+        self.bank.probability = self.bank.walk.rows.parameter
+
+    cdef int read_state(self, int64_t i, core) except -1:
+        Walks.read_state(self, i, core)
+        self.bank.may_change[i] = bool(core.fickle_step)
+        return 0
+
+    cdef int write_state(self, int64_t i, core) except -1:
+        core.fickle_step = bool(self.bank.may_change[i])
+        return Walks.write_state(self, i, core)
+
+    cdef int read_parameters(self, int64_t i, core) except -1:
+        self.bank.fickle[i] = core.fickle_passenger
+        return Walks.read_parameters(self, i, core)
+
+    cdef masks(self, core):
+        return np.array([core.action_mask(state) for state in range(len(core.P))], np.int8)
+
+    @classmethod
+    def another(cls, core):
+        if type(core.fickle_passenger) is not bool or type(core.fickle_step) is not bool:
+            return "fickle_passenger is not a bool"
+        if core.locs != PLACES:
+            return "other places"
+        return Walks.another(core)
+
+    @classmethod
+    def trials(cls):
+        actions = [(t * t) // 3 % 6 for t in range(120)]
+        return [
+            (TaxiEnv, actions),
+            (lambda: TaxiEnv(is_rainy=True, fickle_passenger=True, fickle_probability=1.0), [4, 0, 1, *actions]),
+        ]
+
+
+assert Taxis.info_type.itemsize == sizeof(TaxiInfo)
