@@ -106,8 +106,10 @@ cdef tuple arrays_of(core, masks):
     if any(not set(map(type, column)) <= types for column, types in zip(columns, TYPES, strict=True)):
         raise ValueError("other types than a probability, a state, a reward and a flag")
     probabilities, following, rewards, flags = columns
-    if any(len(core.P[state]) != actions for state in range(number)) or not 0 <= min(following) <= max(following) < number:
-        raise ValueError("states or actions that are not numbered from 0 on")
+    if any(len(core.P[state]) != actions for state in range(number)):
+        raise ValueError("states with other actions")
+    if not 0 <= min(following) <= max(following) < number:
+        raise ValueError("states that are not numbered from 0 on")
     table = np.zeros(len(outcomes), OUTCOME)
     table["probability"], table["next"], table["reward"], table["ended"] = probabilities, following, rewards, flags
     first = np.cumsum([0, *map(len, choices)])

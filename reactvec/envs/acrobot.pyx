@@ -69,7 +69,8 @@ cdef class Acrobots(KernelBank):
             if not 1e-2 <= getattr(core, name) <= 1e2:
                 return f"{name}={getattr(core, name)!r}"
         torques = core.AVAIL_TORQUE
-        if type(torques) is not list or len(torques) != 3 or any(type(torque) not in (int, float) for torque in torques):
+        numbers = type(torques) is list and all(type(torque) in (int, float) for torque in torques)
+        if not numbers or len(torques) != 3:
             return f"AVAIL_TORQUE={torques!r}"
         if any(abs(torque) > 1e3 for torque in (*torques, core.torque_noise_max)):
             return f"torques of {torques!r} and a noise of {core.torque_noise_max!r}"

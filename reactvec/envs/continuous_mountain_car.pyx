@@ -59,4 +59,5 @@ cdef class ContinuousMountainCars(KernelBank):
     def trials(cls):
         # Weak and strong, beyond the bounds, to the wall, and over the hill.
         swing = [[(1.0 if t % 84 < 42 else -1.0) * (0.7 + 0.01 * (t % 60))] for t in range(260)]
-        return [(Continuous_MountainCarEnv, [[0.3 * (t % 5 - 2)] for t in range(60)]), (Continuous_MountainCarEnv, swing)]
+        weak = [[0.3 * (t % 5 - 2)] for t in range(60)]
+        return [(Continuous_MountainCarEnv, weak), (Continuous_MountainCarEnv, swing)]
