@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -27,7 +28,9 @@ class Actions:
         self._typed = isinstance(single, ARRAYS)
 
     def write(self, actions: Any, native: bool) -> bool:
-        """Copy a batch of actions; True where it went to the typed port, as those of `native` environments all do.
+        """Copy a batch of actions; True where it went to the typed port.
+
+        For `native` environments that is also one of another form, if it means the same to them.
 
         Raises:
             ValueError, TypeError: a wrong number or kind of actions.
@@ -35,27 +38,29 @@ class Actions:
         if self._typed and put(self._port, actions):
             return True
         if native:
-            self._port[...] = self._cast(actions)
-            return True
+            actions = list(actions) if isinstance(actions, Iterator) else actions
+            array = self._meant(actions)
+            if array is not None:
+                self._port[...] = array
+                return True
         rows = action_rows(self._space, actions, len(self._requests))
         self._requests[:] = np.fromiter(rows, object, len(rows))  # an array of the rows would unpack them
         return False
 
-    def _cast(self, actions: Any) -> Array:
-        actions = actions if hasattr(actions, "__len__") else list(actions)  # iterators, too
+    def _meant(self, actions: Any) -> Array | None:
+        """The whole numbers that these are to an environment of a Discrete space, as an array for the port, or None."""
+        if not isinstance(self._single, Discrete):
+            return None
         array = np.asarray(actions)
-        if array.shape != self._port.shape:
-            action_rows(self._space, actions, len(self._requests))  # what `iterate` refuses
-            raise ValueError(f"Expected actions of shape {self._port.shape}, got {array.shape}")
-        if not (self._takes(array.dtype) or _are_python_bools(actions)):
-            raise TypeError(f"actions of dtype {array.dtype} do not fit the action space {self._single}")
-        return array
+        if array.shape != self._port.shape or not np.can_cast(array.dtype, self._port.dtype):
+            return None
+        return array if self._takes(array.dtype) or _are_python_bools(actions) else None
 
     def _takes(self, dtype: np.dtype[Any]) -> bool:
         """Whether an environment would take numbers of this dtype, which depends on the version of Gymnasium."""
-        if dtype == self._port.dtype or not isinstance(self._single, Discrete) or dtype.kind not in "iu":
+        if dtype == self._port.dtype or dtype.kind not in "iu":
             return bool(dtype == self._port.dtype)
-        return self._single.contains(dtype.type(max(0, self._single.start)))
+        return self._single.contains(dtype.type(max(0, getattr(self._single, "start", 0))))
 
 
 def _are_python_bools(actions: Any) -> bool:

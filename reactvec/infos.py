@@ -33,6 +33,9 @@ class ObjectInfos:
     def __init__(self, space: gym.Space[Any]) -> None:
         self._space = space
 
+    def follow(self, results: Results) -> None:
+        """Take note of a step, before anything is asked about it: there is nothing to note."""
+
     def batched(self, add_info: AddInfo, results: Results, ended: Sequence[int]) -> Infos:
         """The infos of all rows, and the last observations and infos of the rows that `ended` in this step."""
         if not ended:

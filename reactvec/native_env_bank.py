@@ -54,13 +54,16 @@ class NativeEnvBank(EnvBank):
         traits = EnvTraits.of(built[0])
         super().__init__(env_fns, traits, built, autoreset_mode, observation_mode, info=info, final_info=info)
         self.native = kernel
-        self.told = NativeInfos(kernel)
+        self.told = NativeInfos(kernel, autoreset_mode)
         self.how = f"native: {type(kernel).__name__}"
         self._ahead = [False] * len(env_fns)  # shadows that the kernel has to catch up with
 
     @reaction(on="reset", triggers=[EnvBank.request], effects=[EnvBank.obs, EnvBank.infos])
     def reset(self, rows: range, request: Array, obs: Array, infos: Array) -> None:
         """Reset the Python objects of the rows that have a request, and load their state into the kernel."""
+        for k, i in enumerate(rows):
+            if request[k] is not None and not self._ahead[i]:
+                self.native.store(i)  # what is reset may have counted its steps
         super().reset(rows, request, obs, infos)
         for k, i in enumerate(rows):
             if request[k] is not None and not self._ahead[i]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
 
+from reactvec._stepping import ended_rows
 from reactvec.infos import AddInfo, End, Infos
 
 if TYPE_CHECKING:
@@ -18,27 +20,45 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 
 class NativeInfos:
-    """Reads the ports `info` and `final_info` of the bank of a kernel."""
+    """Reads the ports `info` and `final_info` of the bank of a kernel, and has wrappers record its episodes."""
 
-    def __init__(self, kernel: KernelBank) -> None:
+    def __init__(self, kernel: KernelBank, autoreset_mode: AutoresetMode) -> None:
         self._kernel = kernel
+        self._same_step = autoreset_mode is AutoresetMode.SAME_STEP
         names = () if kernel.info_type is None else kernel.info_type.names or ()
         self._names = [name for name in names if name != "begun"]
+        self._recorded: dict[int, Infos] = {}  # the infos of last steps, where somebody records them
+
+    def follow(self, results: Results) -> None:
+        """Take note of a step, before anything is asked about it."""
+        recorders = self._kernel.recorders
+        if recorders is None:
+            return
+        recorders.begin_all()
+        self._recorded = {}
+        for i in ended_rows(results.terminated, results.truncated):
+            flags = bool(results.terminated[i]), bool(results.truncated[i])
+            info = self._info(results.final_info[i] if self._same_step else results.info[i])
+            self._recorded[i] = recorders.finish(i, float(results.reward[i]), *flags, info)
+            if self._same_step:
+                recorders.begin(i)
 
     def batched(self, add_info: AddInfo, results: Results, ended: Sequence[int]) -> Infos:
         """The infos of all rows, and the last observations and infos of the rows that `ended` in this step.
 
         As in Gymnasium the first row decides on the type of an array, and its keys come first.
         """
-        ends = {i: self.end(results, i) for i in ended}
-        told = {i: {"final_obs": observation, "final_info": info} for i, (observation, info, _) in ends.items()}
+        told = {} if self._same_step else dict(self._recorded)
+        for i in ended:
+            observation, info, _ = self.end(results, i)
+            told[i] = {"final_obs": observation, "final_info": info}
         infos = add_info({}, told.pop(0, {}), 0)
         for name in self._names:
             column = results.info[name]
             first = self._kernel.reset_types.get(name) if results.info["begun"][0] else None
             infos[name], infos[f"_{name}"] = column.astype(first or column.dtype), np.ones(len(column), np.bool_)
-        for i, end in told.items():
-            infos = add_info(infos, end, i)
+        for i, info in told.items():
+            infos = add_info(infos, info, i)
         return infos
 
     def rows(self, results: Results) -> list[tuple[Infos, ...] | None] | None:
@@ -48,9 +68,9 @@ class NativeInfos:
     def end(self, results: Results, i: int) -> End:
         """The last observation and info of a row that was reset in this step, and in a list the info of the reset."""
         observation = self._kernel.observation(results.final_obs[i])
-        if not self._names:
-            return observation, {}, []
-        return observation, self._info(results.final_info[i]), [self._info(results.info[i])]
+        info = self._recorded.get(i)
+        info = self._info(results.final_info[i]) if info is None else info
+        return observation, info, [self._info(results.info[i])] if self._names else []
 
     def _info(self, row: Array) -> Infos:
         return {name: self._value(name, row) for name in self._names}

@@ -45,6 +45,7 @@ class RowInfos(ReactorVectorEnv):
     def _step_result(self) -> Any:
         results = self._deployment.results()
         dones = results.terminated | results.truncated
+        self._told.follow(results)
         infos: list[Info] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
         begun: dict[int, Info] = {}
         for i in ended_rows(results.terminated, results.truncated):

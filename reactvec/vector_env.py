@@ -291,12 +291,17 @@ class ReactorVectorEnv(Calls):
         sharing = self._deployment.sharing
         if sharing is not None and sharing.loses():
             self._bring_back()
-        return self._step_command if self._actions.write(actions, self._is_native) else "step_given"
+        if self._actions.write(actions, self._is_native):
+            return self._step_command
+        if self._is_native:
+            self._leave("since actions came in a form that the kernel does not take")
+        return "step_given"
 
     def _step_result(self) -> StepResult:
         results = self._deployment.results()
         flags = results.terminated, results.truncated
         ended = ended_rows(*flags) if self.autoreset_mode is AutoresetMode.SAME_STEP else ()
+        self._told.follow(results)
         infos = self._told.batched(self._add_info, results, ended)
         result = self._observations(results.obs), *copies(results.reward, *flags), infos
         self._reset_needed = ""
@@ -318,11 +323,15 @@ class ReactorVectorEnv(Calls):
         deployment.execution.command("resume")
         reasons = [(i, reason) for i, reason in enumerate(deployment.take_answers()) if reason is not None]
         if reasons:
-            deployment.execution.command("leave")
-            self._step_command, self._is_native = "step_in_python", False
-            self._told = ObjectInfos(self.single_observation_space)
-            self._bank.how = "Python, since environment {} was changed: {}".format(*reasons[0])
+            self._leave("since environment {} was changed: {}".format(*reasons[0]))
         self._visited = False
+
+    def _leave(self, reason: str) -> None:
+        """Step the environments in Python from now on."""
+        self._deployment.execution.command("leave")
+        self._step_command, self._is_native = "step_in_python", False
+        self._told = ObjectInfos(self.single_observation_space)
+        self._bank.how = f"Python, {reason}"
 
     def _bring_back(self) -> None:
         """Go on in this process alone, with the environments as they are, if they can be handed over whole."""

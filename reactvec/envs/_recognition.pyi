@@ -1,6 +1,7 @@
 """What the kernels share to tell an untouched Gymnasium environment from one that behaves in its own way.
 
-The known wrappers are exactly TimeLimit, OrderEnforcing and PassiveEnvChecker, in any order. A function that
+The known wrappers are exactly TimeLimit, OrderEnforcing and PassiveEnvChecker, in any order, and around them
+RecordEpisodeStatistics and Stable-Baselines3's Monitor, which record episodes. A function that
 looks for something out of the ordinary returns None, or one short sentence that names the first thing it
 found.
 """
@@ -40,6 +41,9 @@ def core(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 def time_limit(env: gym.Env[Any, Any]) -> gym.wrappers.TimeLimit[Any, Any] | None:
     """The TimeLimit among the known wrappers, or None."""
+
+def recorders(env: gym.Env[Any, Any]) -> list[Any]:
+    """The wrappers that record episodes, outermost first."""
 
 def held(envs: list[gym.Env[Any, Any]], references: int = 1) -> str | None:
     """Does anybody else hold one of the environments, or something under its wrappers?

@@ -8,7 +8,7 @@ import warnings
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics, TimeLimit
 
 from reactvec.envs.self_check import first_difference
 
@@ -16,7 +16,10 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *object)
     PyObject *PyList_GET_ITEM(PyObject *list, Py_ssize_t index)
 
-cdef tuple WRAPPERS = (TimeLimit, OrderEnforcing, PassiveEnvChecker)
+cdef set WRAPPERS = {TimeLimit, OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics}
+# Those among them that record episodes; Stable-Baselines3's is known when it is met.
+cdef set RECORDERS = {RecordEpisodeStatistics}
+cdef tuple MONITOR = ("stable_baselines3.common.monitor", "Monitor")
 # The largest step count that a kernel keeps.
 cdef object LONGEST = 2**62
 # Up to here every int is a double.
@@ -60,10 +63,32 @@ def shadowed(instance):
     return f"a {cls.__name__} has its own {name}"
 
 
+cdef bint is_known(kind) except -1:
+    if kind in WRAPPERS:
+        return True
+    if (kind.__module__, kind.__qualname__) != MONITOR or getattr(sys.modules[MONITOR[0]], MONITOR[1], None) is not kind:
+        return False
+    WRAPPERS.add(kind)
+    RECORDERS.add(kind)
+    wrapper_methods.extend(snapshot(kind))
+    return True
+
+
 def wrapping(env):
-    limited = False
-    while type(env) in WRAPPERS:
+    limited = inner = False
+    monitored = None
+    while is_known(type(env)):
+        if type(env) in RECORDERS:
+            if inner:
+                return f"a {type(env).__name__} inside another wrapper"
+            if type(env) is not RecordEpisodeStatistics:
+                monitored = "a Monitor without a TimeLimit"
+                if env.reset_keywords:
+                    return f"a Monitor with reset_keywords={env.reset_keywords!r}"
+        else:
+            inner = True
         if type(env) is TimeLimit:
+            monitored = None
             if limited:
                 return "two TimeLimits"
             limited = True
@@ -77,7 +102,15 @@ def wrapping(env):
         env = env.env
     if isinstance(env, gym.Wrapper):
         return f"the wrapper {type(env).__name__}"
-    return replaced(wrapper_methods)
+    return monitored or replaced(wrapper_methods)
+
+
+def recorders(env):
+    found = []
+    while type(env) in RECORDERS:
+        found.append(env)
+        env = env.env
+    return found
 
 
 def core(env):

@@ -20,14 +20,16 @@ cdef extern from "_acrobot.h" nogil:
         Trigonometry trigonometry
     int acrobot_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
+cdef tuple LINKS = (
+    "dt", "LINK_LENGTH_1", "LINK_MASS_1", "LINK_MASS_2", "LINK_COM_POS_1", "LINK_COM_POS_2", "LINK_MOI",
+    "MAX_VEL_1", "MAX_VEL_2",
+)
+
 
 cdef class Acrobots(KernelBank):
     environment = AcrobotEnv
     # In the order of the enum in _acrobot.h, where more follow.
-    parameters = (
-        "dt", "LINK_LENGTH_1", "LINK_MASS_1", "LINK_MASS_2", "LINK_COM_POS_1", "LINK_COM_POS_2", "LINK_MOI",
-        "MAX_VEL_1", "MAX_VEL_2", "torque_noise_max",
-    )
+    parameters = (*LINKS, "torque_noise_max")
     unavailable = _trigonometry.missing()
 
     cdef AcrobotBank bank
@@ -62,10 +64,13 @@ cdef class Acrobots(KernelBank):
             self.bank.rows.parameter[(NIPS + k) * self.bank.rows.stride + i] = more[k]
         return KernelBank.read_parameters(self, i, core)
 
+    def refusal(self, action):
+        return IndexError("list index out of range")
+
     @classmethod
     def another(cls, core):
         # With links of odd sizes an angle may leap so far that to wrap it takes for ever.
-        for name in cls.parameters[:-1]:
+        for name in LINKS:
             if not 1e-2 <= getattr(core, name) <= 1e2:
                 return f"{name}={getattr(core, name)!r}"
         torques = core.AVAIL_TORQUE

@@ -47,6 +47,10 @@ typedef struct {
     int autoreset;
     int fused_draw;          // NumPy's uniform() was compiled to a fused multiply-add
     int64_t obs_size, info_size;  // bytes of a row of the ports
+    // For wrappers that record episodes, else NULL; see recorders.py.
+    double *total, *previous, *final_previous, *history;
+    int64_t *length, *final_length;
+    int64_t most;            // rewards per row of the history
 } Rows;
 
 // The slabs of the ports of a step, from row 0 on.
@@ -139,6 +143,15 @@ static inline void rows_truncate(const Rows *rows, const Ports *ports, int64_t f
     }
 }
 
+static inline void rows_record(const Rows *rows, const Ports *ports, int64_t first, int64_t n) {
+    for (int64_t i = first; i < first + n; i++) {
+        rows->previous[i] = rows->total[i];
+        rows->total[i] += ports->reward[i];
+        if (rows->length[i] < rows->most) rows->history[i * rows->most + rows->length[i]] = ports->reward[i];
+        rows->length[i] += 1;
+    }
+}
+
 static inline void keep_last(const Rows *rows, const Ports *ports, int64_t i) {
     memcpy((char *)ports->final_obs + i * rows->obs_size, (const char *)ports->obs + i * rows->obs_size, rows->obs_size);
     if (rows->info_size)
@@ -149,6 +162,10 @@ static inline void keep_last(const Rows *rows, const Ports *ports, int64_t i) {
 static inline void row_begin(const Rows *rows, const Law *law, void *self, const Ports *ports, int64_t i) {
     rows->elapsed[i] = 0;
     rows->phase[i] = LIVE;
+    if (rows->total) {
+        rows->total[i] = 0.0;
+        rows->length[i] = 0;
+    }
     law->reset(self, ports, i);
 }
 
@@ -158,7 +175,13 @@ static inline void row_end(const Rows *rows, const Law *law, void *self, const P
         row_begin(rows, law, self, ports, i);
         ports->reward[i] = 0.0;
         ports->terminated[i] = ports->truncated[i] = 0;
-    } else if (rows->autoreset == SAME_STEP) {
+        return;
+    }
+    if (rows->total) {
+        rows->final_previous[i] = rows->previous[i];
+        rows->final_length[i] = rows->length[i];
+    }
+    if (rows->autoreset == SAME_STEP) {
         keep_last(rows, ports, i);
         row_begin(rows, law, self, ports, i);
     } else {
@@ -192,6 +215,7 @@ static inline int rows_step(const Law *law, void *self, void **ports, int64_t lo
         const int64_t n = hi - first < BLOCK ? hi - first : BLOCK;
         law->step(self, &port, first, n);
         rows_truncate(rows, &port, first, n);
+        if (rows->total) rows_record(rows, &port, first, n);
         rows_end(rows, law, self, &port, first, n);
     }
     return 0;

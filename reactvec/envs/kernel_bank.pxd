@@ -30,6 +30,13 @@ cdef extern from "kernel_bank.h" nogil:
         int fused_draw
         int64_t obs_size
         int64_t info_size
+        double *total
+        double *previous
+        double *final_previous
+        double *history
+        int64_t *length
+        int64_t *final_length
+        int64_t most
     ctypedef struct Ports:
         const void *action
         void *obs
@@ -55,6 +62,7 @@ cdef class KernelBank:
     cdef readonly int num_envs
     cdef list envs, cores, time_limits, bit_generators, memory
     cdef dict row_of_generator
+    cdef readonly object recorders
 
     # For `__cinit__`: the kernel's own struct, whose first member is `rows`, and its `run`. The columns of parameters
     # are those of `parameters`, and `more_parameters` that the kernel fills itself.
@@ -72,5 +80,6 @@ cdef class KernelBank:
     cdef int check_row(self, int64_t i) except -1
     cdef int read_limit(self, int64_t i) except -1
     cdef int compare_parameters(self) except -1
+    cdef int record(self) except -1
     cdef int load_parameters(self, int64_t i) except -1
     cdef int adopt_generator(self, int64_t i, bit_generator) except -1

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
+from reactvec.envs.recorders import Recorders
+
 Trial = tuple[Callable[[], gym.Env[Any, Any]], Sequence[Any]]
 
 class KernelBank:
@@ -34,6 +36,11 @@ class KernelBank:
     "begun", bool: the info is that of a reset."""
     reset_types: ClassVar[dict[str, type]]
     """The Python types of those values that are of another type in the info of a reset."""
+
+    reward_type: ClassVar[type]
+    """Of the rewards of the Python environment, once they are summed: float, or np.float64."""
+    recorders: Recorders | None
+    """Of wrappers around the environments that record episodes; None where no environment has any."""
 
     def __init__(self, envs: Sequence[gym.Env[Any, Any]], autoreset_mode: AutoresetMode) -> None:
         """Make a bank of environments that are recognised, row i for `envs[i]`.

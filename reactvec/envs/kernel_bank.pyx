@@ -13,6 +13,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
 from reactvec.envs import _recognition
+from reactvec.envs.recorders import Recorders
 from reactvec.port_types import port_type, unpack_row
 
 cnp.import_array()
@@ -35,6 +36,7 @@ cdef class KernelBank:
     unavailable = None
     info_type = None
     reset_types = {}
+    reward_type = float
 
     def __cinit__(self, envs, autoreset_mode):
         self.num_envs = len(envs)
@@ -56,6 +58,19 @@ cdef class KernelBank:
             self.read_limit(i)
             self.read_parameters(i, self.cores[i])
         self.compare_parameters()
+        if any(map(_recognition.recorders, envs)):
+            self.record()
+
+    cdef int record(self) except -1:
+        cdef Rows *rows = self.rows
+        limits = [rows.limit[i] for i in range(self.num_envs)]
+        self.recorders = recorders = Recorders(self.envs, limits, self.reward_type)
+        rows.total, rows.length = <double *>data_of(recorders.total), <int64_t *>data_of(recorders.length)
+        rows.previous, rows.history = <double *>data_of(recorders.previous), <double *>data_of(recorders.history)
+        rows.final_previous = <double *>data_of(recorders.final_previous)
+        rows.final_length = <int64_t *>data_of(recorders.final_length)
+        rows.most = recorders.history.shape[1]
+        return 0
 
     cdef int bind(self, Rows *rows, kernel_run run, void *bank, int more_parameters=0) except -1:
         cdef double *column
@@ -121,6 +136,9 @@ cdef class KernelBank:
             self.load_parameters(i)
             self.read_state(i, core)
             self.adopt_generator(i, core.np_random.bit_generator)
+            if self.recorders is not None:
+                left = 0 if rows.phase[i] != LIVE else rows.limit[i] - <int64_t>elapsed
+                self.recorders.load(i, left, after_reset)
         except BaseException:
             rows.phase[i] = phase
             raise
@@ -140,6 +158,8 @@ cdef class KernelBank:
         self.write_state(i, self.cores[i])
         if self.time_limits[i] is not None:
             self.time_limits[i]._elapsed_steps = self.rows.elapsed[i]
+        if self.recorders is not None:
+            self.recorders.store(i)
 
     def adopt(self, int64_t i, env):
         self.check_row(i)
@@ -215,6 +235,10 @@ cdef class KernelBank:
         for k in range(8):
             pointers[k] = cnp.PyArray_DATA(<cnp.ndarray?>ports[k])
         return self.kernel.run(self.kernel.self, pointers, 0, self.num_envs, 0)
+
+
+cdef void *data_of(array):
+    return cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
 cdef int64_t size_of(space) except -1:

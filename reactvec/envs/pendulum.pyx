@@ -24,6 +24,7 @@ cdef class Pendulums(KernelBank):
     environment = PendulumEnv
     # In the order of the enum in _pendulum.h.
     parameters = ("max_speed", "max_torque", "dt", "g", "m", "l")
+    reward_type = np.float64
     unavailable = _trigonometry.missing()
 
     cdef PendulumBank bank

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import SyncVectorEnv
 
 from reactvec import ReactorVectorEnv
+from tests.envs.kinds import KINDS
 from tests.sample_envs import SampleEnv, cartpole, pendulum
 from tests.vector_env.oracle import same, twins
 from tests.vector_env.placements import natively_and_not, on_few
@@ -115,3 +117,89 @@ def test_an_invalid_action_is_refused_as_gymnasium_does(native: Any, place: dict
     vector.step(np.zeros(3, int))
     vector.close()
     oracle.close()
+
+
+ODD_ACTIONS: dict[str, Any] = {
+    "float": lambda least: np.zeros(3),
+    "bool": lambda least: np.ones(3, bool),
+    "int8": lambda least: np.ones(3, np.int8),
+    "uint64": lambda least: np.ones(3, np.uint64),
+    "far": lambda least: np.full(3, 2**62),
+    "unsigned and far": lambda least: np.full(3, 2**64 - 1, np.uint64),
+    "one too high": lambda least: np.array([0, 0, 6]),
+    "one too low": lambda least: np.array([0, least - 1, 0]),
+    "lists": lambda least: [[0], [0], [0]],
+    "strings": lambda least: ["0", "1", "0"],
+    "None": lambda least: [None, 0, 0],
+    "too few": lambda least: [0, 0],
+    "too many": lambda least: np.zeros(4, int),
+    "a matrix": lambda least: np.zeros((3, 2), int),
+    "a scalar": lambda least: 0,
+    "nothing": lambda least: None,
+    "NaN": lambda least: np.full(3, np.nan),
+}
+
+
+def outcome(vector: Any, actions: Any) -> Any:
+    """What a step returns, or what it raises."""
+    try:
+        return vector.step(actions)
+    except Exception as error:
+        return error
+
+
+def assert_alike(one: Any, other: Any) -> None:
+    """The same results, or the same exception: ours may also be a ValueError or TypeError that says more."""
+    if not isinstance(one, Exception):
+        assert same(one, other), (one, other)
+    elif type(other) is not type(one):
+        assert isinstance(one, Exception), (one, other)
+        assert type(other) in (ValueError, TypeError), (one, other)
+    elif type(one) not in (ValueError, TypeError):
+        assert str(one) == str(other)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("odd", ODD_ACTIONS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "Continuous" not in kind.name and kind.name != "Pendulum"])
+def test_kernels_refuse_actions_as_their_environments_do(kind: Any, odd: str) -> None:
+    actions = ODD_ACTIONS[odd](-3 if kind.name == "Acrobot" else 0)
+    with twins([partial(gym.make, kind.id)] * 3) as both:
+        both.reset(seed=0)
+        both.run(2)
+        one, other = outcome(both.oracle, actions), outcome(both.vector, actions)
+        assert_alike(one, other)
+        both.reset(seed=1)
+        both.run(3)
+
+
+ODD_BOXES: dict[str, Any] = {
+    "float64": np.full((3, 1), 0.3),
+    "NaN": np.full((3, 1), np.nan, np.float32),
+    "infinite": np.array([[np.inf], [-np.inf], [0]], np.float32),
+    "ints": np.ones((3, 1), int),
+    "lists": [[0.3], [1.7], [-4.0]],
+    "arrays": [np.ones(1, np.float32)] * 3,
+    "scalars": np.zeros(3, np.float32),
+    "two each": np.zeros((3, 2), np.float32),
+    "too few": np.zeros((2, 1), np.float32),
+    "too many": np.zeros((4, 1), np.float32),
+    "strings": [["0"], ["1"], ["0"]],
+    "nothing": None,
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+@pytest.mark.parametrize("odd", ODD_BOXES)
+@pytest.mark.parametrize("name", ["Pendulum-v1", "MountainCarContinuous-v0"])
+def test_kernels_take_continuous_actions_as_their_environments_do(name: str, odd: str) -> None:
+    with twins([partial(gym.make, name)] * 3) as both:
+        both.reset(seed=0)
+        both.run(2)
+        for _ in range(2):
+            one, other = outcome(both.oracle, ODD_BOXES[odd]), outcome(both.vector, ODD_BOXES[odd])
+            assert_alike(one, other)
+            if isinstance(one, Exception):
+                break
+        both.reset(seed=1)
+        both.run(3)

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 
 from reactvec import ReactorVectorEnv
-from tests.sample_envs import cartpole, never_fails, pendulum
+from tests.sample_envs import SampleEnv, cartpole, never_fails
 
 BOX = spaces.Box(0, 1, (2,))
 
@@ -69,8 +69,8 @@ def test_whole_numbers_of_any_type(two: Any, place: dict[str, Any]) -> None:
 def test_what_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="env_fns is empty"):
         ReactorVectorEnv([])
-    with pytest.raises(ValueError, match="native=True, but no native kernel for PendulumEnv"):
-        ReactorVectorEnv([pendulum], native=True)
+    with pytest.raises(ValueError, match="native=True, but no native kernel for SampleEnv"):
+        ReactorVectorEnv([SampleEnv], native=True)
 
 
 def test_the_arguments_of_async_come_first_and_in_its_order() -> None:
