@@ -66,7 +66,9 @@ def shadowed(instance):
 cdef bint is_known(kind) except -1:
     if kind in WRAPPERS:
         return True
-    if (kind.__module__, kind.__qualname__) != MONITOR or getattr(sys.modules[MONITOR[0]], MONITOR[1], None) is not kind:
+    if (kind.__module__, kind.__qualname__) != MONITOR:
+        return False
+    if getattr(sys.modules[MONITOR[0]], MONITOR[1], None) is not kind:
         return False
     WRAPPERS.add(kind)
     RECORDERS.add(kind)

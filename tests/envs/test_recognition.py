@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.vector import AutoresetMode
-from gymnasium.wrappers import RecordEpisodeStatistics, TimeLimit
+from gymnasium.wrappers import ClipReward, TimeLimit
 
 from reactvec.envs import specialise
 from reactvec.envs._recognition import recognise
@@ -32,7 +32,7 @@ def with_space(env):
 REFUSED = {
     "Tilted is not CartPoleEnv": lambda: TimeLimit(Tilted(), 9),
     "PendulumEnv is not CartPoleEnv": lambda: gym.make("Pendulum-v1"),
-    "the wrapper RecordEpisodeStatistics": lambda: RecordEpisodeStatistics(gym.make("CartPole-v1")),
+    "the wrapper ClipReward": lambda: ClipReward(gym.make("CartPole-v1"), 0),
     "render_mode='rgb_array'": lambda: gym.make("CartPole-v1", render_mode="rgb_array"),
     "the integrator 'semi-implicit euler'": lambda: changed(
         CartPoleEnv(), "kinematics_integrator", "semi-implicit euler"
