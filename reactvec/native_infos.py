@@ -27,6 +27,8 @@ class NativeInfos:
         self._same_step = autoreset_mode is AutoresetMode.SAME_STEP
         names = () if kernel.info_type is None else kernel.info_type.names or ()
         self._names = [name for name in names if name != "begun"]
+        self._all = np.ones(kernel.num_envs, np.bool_)
+        self._views: dict[int, tuple[list[tuple[str, Array, str]], Array]] = {}
         self._recorded: dict[int, Infos] = {}  # the infos of last steps, where somebody records them
 
     def follow(self, results: Results) -> None:
@@ -52,14 +54,26 @@ class NativeInfos:
         for i in ended:
             observation, info, _ = self.end(results, i)
             told[i] = {"final_obs": observation, "final_info": info}
-        infos = add_info({}, told.pop(0, {}), 0)
-        for name in self._names:
-            column = results.info[name]
-            first = self._kernel.reset_types.get(name) if results.info["begun"][0] else None
-            infos[name], infos[f"_{name}"] = column.astype(first or column.dtype), np.ones(len(column), np.bool_)
+        infos = add_info({}, told.pop(0), 0) if 0 in told else {}
+        if self._names:
+            self._add_columns(infos, results.info)
         for i, info in told.items():
             infos = add_info(infos, info, i)
         return infos
+
+    def _add_columns(self, infos: Infos, port: Array) -> None:
+        columns, begun = self._views.get(id(port)) or self._view(port)
+        first = begun[0]
+        for name, column, mask in columns:
+            reset_type = self._kernel.reset_types.get(name) if first else None
+            infos[name] = column.astype(reset_type) if reset_type else column.copy()
+            infos[mask] = self._all.copy()
+
+    def _view(self, port: Array) -> tuple[list[tuple[str, Array, str]], Array]:
+        """The columns of one of the two slots of the port."""
+        columns = [(name, port[name], f"_{name}") for name in self._names]
+        self._views[id(port)] = columns, port["begun"]
+        return self._views[id(port)]
 
     def rows(self, results: Results) -> list[tuple[Infos, ...] | None] | None:
         """The info dict of each row; None where no row has any."""

@@ -91,7 +91,7 @@ WIDE static void cartpole_block(void *self, const Ports *ports, int64_t first, i
     double *reward = ports->reward + first;
     uint8_t *terminated = ports->terminated + first;
     double sine[BLOCK], cosine[BLOCK];
-    sine_cosine(&bank->trigonometry, bank->theta + first, sine, cosine, n);
+    small_sine_cosine(&bank->trigonometry, bank->theta + first, sine, cosine, n);
     if (bank->rows.alike) {
         cartpole_dynamics(bank, action, sine, cosine, first, n, 0);
         cartpole_outcome(bank, reward, terminated, first, n, 0);

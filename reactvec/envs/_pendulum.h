@@ -7,7 +7,8 @@
 #include "kernel_bank.h"
 #include "_trigonometry.h"
 
-enum { MAX_SPEED, MAX_TORQUE, DT, G, M, L };
+// Beside the attributes: 3g/2l, and the float32 that the torque meets.
+enum { MAX_SPEED, MAX_TORQUE, DT, G, M, L, FALL, PUSH };
 
 typedef struct {
     Rows rows;
@@ -20,11 +21,11 @@ typedef struct {
 
 #define PI 3.141592653589793
 
-// x % y of NumPy's floats.
+// x % y of NumPy's floats, y > 0: fmod, and y more where that is negative.
 static inline double modulo(double x, double y) {
     const double rest = fmod(x, y);
-    if (rest == 0.0) return copysign(0.0, y);
-    return (y < 0.0) != (rest < 0.0) ? rest + y : rest;
+    if (rest == 0.0) return 0.0;
+    return rest < 0.0 ? rest + y : rest;
 }
 
 static inline double clip(double value, double low, double high) {
@@ -54,18 +55,21 @@ static void pendulum_reset(void *self, const Ports *ports, int64_t i) {
 
 #define PARAMETER(NAME) (bank->rows.parameter[NAME * bank->rows.stride + i])
 static void pendulum_block(void *self, const Ports *ports, int64_t first, int64_t n) {
+    if (n < 1) return;
     PendulumBank *bank = self;
-    for (int64_t i = first; i < first + n; i++) {
+    double normal[BLOCK], normal_squared[BLOCK], speed_squared[BLOCK];
+    for (int64_t i = 0; i < n; i++) normal[i] = modulo(bank->theta[first + i] + PI, 2.0 * PI) - PI;
+    squares(&bank->trigonometry, normal, normal_squared, n);
+    squares(&bank->trigonometry, bank->theta_dot + first, speed_squared, n);
+    for (int64_t k = 0, i = first; k < n; k++, i++) {
         const double max_torque = (double)(float)PARAMETER(MAX_TORQUE), max_speed = PARAMETER(MAX_SPEED);
-        const double length = PARAMETER(L), mass = PARAMETER(M), dt = PARAMETER(DT);
-        const double theta = bank->theta[i], theta_dot = bank->theta_dot[i];
+        const double dt = PARAMETER(DT);
         const float u = (float)clip(((const float *)ports->action)[i], -max_torque, max_torque);
-        const double normal = modulo(theta + PI, 2.0 * PI) - PI;
-        const double cost = square(normal) + 0.1 * square(theta_dot) + (double)(0.001f * single_square(u));
-        const float push = (float)(3.0 / (mass * square(length))) * u;
-        const double fall = 3.0 * PARAMETER(G) / (2.0 * length) * bank->sine[i];
-        const double speed = clip(theta_dot + (fall + (double)push) * dt, -max_speed, max_speed);
-        bank->theta[i] = theta + speed * dt;
+        const double cost = normal_squared[k] + 0.1 * speed_squared[k] + (double)(0.001f * single_square(u));
+        const float push = (float)PARAMETER(PUSH) * u;
+        const double gain = PARAMETER(FALL) * bank->sine[i] + (double)push;
+        const double speed = clip(bank->theta_dot[i] + gain * dt, -max_speed, max_speed);
+        bank->theta[i] = bank->theta[i] + speed * dt;
         bank->theta_dot[i] = speed;
         bank->torque[i] = u;
         bank->turned[i] = 1;

@@ -17,6 +17,8 @@ cdef extern from "_acrobot.h" nogil:
         double *dtheta_1
         double *dtheta_2
         int64_t *single
+        double *sine_2
+        double *cosine_2
         Trigonometry trigonometry
     int acrobot_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
@@ -35,12 +37,13 @@ cdef class Acrobots(KernelBank):
     cdef AcrobotBank bank
 
     def __cinit__(self, envs, autoreset_mode):
-        self.bind(&self.bank.rows, acrobot_step, &self.bank, 4)
-        cdef double *column = self.columns(5)
+        self.bind(&self.bank.rows, acrobot_step, &self.bank, 7)
+        cdef double *column = self.columns(7)
         cdef int64_t stride = self.bank.rows.stride
         self.bank.theta_1, self.bank.theta_2 = column, column + stride
         self.bank.dtheta_1, self.bank.dtheta_2 = column + 2 * stride, column + 3 * stride
         self.bank.single = <int64_t *>(column + 4 * stride)
+        self.bank.sine_2, self.bank.cosine_2 = column + 5 * stride, column + 6 * stride
         self.bank.trigonometry = _trigonometry.trigonometry()
 
     cdef int read_state(self, int64_t i, core) except -1:
@@ -51,6 +54,7 @@ cdef class Acrobots(KernelBank):
             raise ValueError(f"the state {state!r}")
         self.bank.theta_1[i], self.bank.theta_2[i], self.bank.dtheta_1[i], self.bank.dtheta_2[i] = state.tolist()
         self.bank.single[i] = state.dtype == np.float32
+        self.bank.sine_2[i], self.bank.cosine_2[i] = np.sin(self.bank.theta_2[i]), np.cos(self.bank.theta_2[i])
         return 0
 
     cdef int write_state(self, int64_t i, core) except -1:
@@ -60,7 +64,8 @@ cdef class Acrobots(KernelBank):
 
     cdef int read_parameters(self, int64_t i, core) except -1:
         more = [core.book_or_nips == "nips", *core.AVAIL_TORQUE]
-        for k in range(4):
+        more += [length ** 2 for length in (core.LINK_LENGTH_1, core.LINK_COM_POS_1, core.LINK_COM_POS_2)]
+        for k in range(7):
             self.bank.rows.parameter[(NIPS + k) * self.bank.rows.stride + i] = more[k]
         return KernelBank.read_parameters(self, i, core)
 

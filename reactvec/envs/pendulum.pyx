@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.envs.classic_control.pendulum import PendulumEnv
 
 cdef extern from "_pendulum.h" nogil:
+    const int FALL
     ctypedef struct PendulumBank:
         Rows rows
         double *theta
@@ -30,7 +31,7 @@ cdef class Pendulums(KernelBank):
     cdef PendulumBank bank
 
     def __cinit__(self, envs, autoreset_mode):
-        self.bind(&self.bank.rows, pendulum_step, &self.bank)
+        self.bind(&self.bank.rows, pendulum_step, &self.bank, 2)
         cdef double *column = self.columns(5)
         cdef int64_t stride = self.bank.rows.stride
         self.bank.theta, self.bank.theta_dot, self.bank.sine = column, column + stride, column + 2 * stride
@@ -52,6 +53,12 @@ cdef class Pendulums(KernelBank):
             drawn = self.bank.rows.elapsed[i] == 0
             core.last_u = None if drawn else np.float32(self.bank.torque[i])
         return 0
+
+    cdef int read_parameters(self, int64_t i, core) except -1:
+        cdef double *column = self.bank.rows.parameter + FALL * self.bank.rows.stride
+        column[i] = 3 * core.g / (2 * core.l)
+        column[self.bank.rows.stride + i] = 3.0 / (core.m * core.l ** 2)
+        return KernelBank.read_parameters(self, i, core)
 
     @classmethod
     def another(cls, core):
