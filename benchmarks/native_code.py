@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 SOURCES = Path(__file__).parent / "native"
@@ -54,13 +54,19 @@ def pingpong(cores: tuple[int, int], rounds: int) -> int:
     return nanoseconds
 
 
-def cartpole_loop(actions: npt.NDArray[np.int64], cores: Sequence[int]) -> int:
-    """Steps done (reset rows not counted) by a plain C loop, one thread per core; actions [T, N]."""
-    function = _library("cartpole_loop").cartpole_loop
-    function.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
-    function.restype = ctypes.c_int64
-    steps, envs = actions.shape
-    done = int(function(envs, steps, actions.ctypes.data, len(cores), (ctypes.c_int * len(cores))(*cores)))
+def plain_loop(name: str, actions: npt.NDArray[Any], cores: Sequence[int], table: Any = None) -> int:
+    """Steps done (reset rows not counted) by the plain C loop `native/<name>_loop.c`, one thread per core.
+
+    `actions` [T, N] or [T, N, 1] are C-contiguous and of the type of that loop; `table` is a ctypes structure where it
+    wants one.
+    """
+    function = _library(f"{name}_loop").plain_loop
+    pointer, number = ctypes.c_void_p, ctypes.c_int64
+    function.argtypes = [number, number, pointer, pointer, number, pointer]
+    function.restype = number
+    steps, envs = actions.shape[:2]
+    place = None if table is None else ctypes.addressof(table)
+    done = int(function(envs, steps, actions.ctypes.data, place, len(cores), (ctypes.c_int * len(cores))(*cores)))
     if done < 0:
         raise OSError(f"cannot run the C loop on {len(cores)} cores")
     return done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -17,14 +18,14 @@ ENV_ID = "CartPole-v1"
 Actions = npt.NDArray[np.int64]
 
 
-def make_env() -> gym.Env[Any, Any]:
+def make_env(env_id: str = ENV_ID) -> gym.Env[Any, Any]:
     """One environment, made the same way on all sides."""
-    return gym.make(ENV_ID)
+    return gym.make(env_id)
 
 
-def env_fns(envs: int) -> list[Callable[[], gym.Env[Any, Any]]]:
+def env_fns(envs: int, env_id: str = ENV_ID) -> list[Callable[[], gym.Env[Any, Any]]]:
     """What the constructors of vector environments take."""
-    return [make_env] * envs
+    return [partial(make_env, env_id)] * envs
 
 
 def random_actions(steps: int, envs: int) -> Actions:
@@ -35,7 +36,7 @@ def random_actions(steps: int, envs: int) -> Actions:
 def serial_case(name: str, actions: npt.NDArray[Any], make: Callable[[], gym.Env[Any, Any]] = make_env) -> Case:
     """The plain Python loop over environments; it resets on the spot and has no reset rows."""
     envs = [make() for _ in range(actions.shape[1])]
-    rows = actions.tolist()
+    rows = [list(row) if actions.ndim > 2 else row.tolist() for row in actions]
     steps = len(rows) * len(envs)
 
     def prepare() -> None:
@@ -105,13 +106,13 @@ def sb3_case(name: str, env: Any, actions: Actions) -> Case:
     return Case(name, run, prepare)
 
 
-def envpool_case(envpool: Any, actions: Actions, envs: int, threads: int) -> Case:
+def envpool_case(envpool: Any, actions: npt.NDArray[Any], envs: int, threads: int, env_id: str = ENV_ID) -> Case:
     """EnvPool; asynchronous when the actions [steps, batch] have fewer columns than there are environments.
 
     It takes no seed at a reset, so its reset rows (`elapsed_step` 0) are counted after each repetition.
     """
-    batch = actions.shape[1]
-    env = envpool.make_gymnasium(ENV_ID, num_envs=envs, batch_size=batch, num_threads=threads, seed=SEED)
+    steps, batch = actions.shape[:2]
+    env = envpool.make_gymnasium(env_id, num_envs=envs, batch_size=batch, num_threads=threads, seed=SEED)
     rows, elapsed = list(actions), list[npt.NDArray[np.int32]]()
 
     def run_sync() -> int:
@@ -119,7 +120,7 @@ def envpool_case(envpool: Any, actions: Actions, envs: int, threads: int) -> Cas
         step, keep = env.step, elapsed.append
         for row in rows:
             keep(step(row)[4]["elapsed_step"])
-        return actions.size
+        return steps * batch
 
     def run_async() -> int:
         elapsed.clear()
@@ -128,7 +129,7 @@ def envpool_case(envpool: Any, actions: Actions, envs: int, threads: int) -> Cas
             info = receive()[4]
             send(row, info["env_id"])
             keep(info["elapsed_step"])
-        return actions.size
+        return steps * batch
 
     def resets() -> int:
         return int(np.count_nonzero(np.concatenate(elapsed) == 0))

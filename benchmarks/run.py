@@ -22,7 +22,7 @@ from benchmarks.harness import Bar  # noqa: E402
 
 SCRIPTS = (
     "python_cartpole",
-    "native_cartpole",
+    "native_kernels",
     "tags",
     "compile_time",
     "processes",

@@ -34,7 +34,7 @@ def _cgroup_quota() -> float | None:
 
 
 # Native rows are so cheap that a second worker pays late: the caller copies its results from another core's cache.
-# benchmarks/native_cartpole.py shows one and two threads side by side; up to about this many rows each, one is as fast.
+# benchmarks/native_kernels.py shows one and two threads side by side; up to about this many rows each, one is as fast.
 NATIVE_ROWS_PER_WORKER = 1024
 PLACEMENTS = ("auto", "inline", "threads", "processes")
 

@@ -21,23 +21,23 @@ def expected_steps(actions: np.ndarray) -> tuple[int, int]:
 def test_the_c_loop_leaves_out_reset_rows():
     actions = np.random.default_rng(0).integers(0, 2, size=(900, 4))
     fewest, most = expected_steps(actions)
-    assert fewest <= native_code.cartpole_loop(actions, CORE) < most
+    assert fewest <= native_code.plain_loop("cartpole", actions, CORE) < most
 
 
 def test_a_pole_that_is_always_pushed_one_way_falls_after_eight_to_eleven_steps():
     actions = np.ones((1200, 1), np.int64)
-    resets = 1200 - native_code.cartpole_loop(actions, CORE)
+    resets = 1200 - native_code.plain_loop("cartpole", actions, CORE)
     assert 1200 // 12 <= resets <= 1200 // 9
 
 
 def test_the_c_loop_does_the_same_on_two_threads():
     actions = np.random.default_rng(1).integers(0, 2, size=(500, 5))
-    assert native_code.cartpole_loop(actions, CORE) == native_code.cartpole_loop(actions, CORE * 2)
+    assert native_code.plain_loop("cartpole", actions, CORE) == native_code.plain_loop("cartpole", actions, CORE * 2)
 
 
 def test_the_c_loop_refuses_a_number_of_threads_that_it_has_no_room_for():
     with pytest.raises(OSError, match="17 cores"):
-        native_code.cartpole_loop(np.zeros((1, 1), np.int64), CORE * 17)
+        native_code.plain_loop("cartpole", np.zeros((1, 1), np.int64), CORE * 17)
 
 
 def test_the_noop_kernel_runs_as_a_native_reaction():
