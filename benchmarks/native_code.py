@@ -79,14 +79,19 @@ class _Kernel(ctypes.Structure):
 
 
 @functools.cache
-def _noop_kernel() -> _Kernel:
-    return _Kernel(ctypes.cast(_library("noop").run, ctypes.c_void_p), None)
+def _kernel(library: str, function: str, state: int | None) -> _Kernel:
+    return _Kernel(ctypes.cast(getattr(_library(library), function), ctypes.c_void_p), state)
 
 
-def noop_capsule() -> object:
-    """A kernel that does nothing, as the capsule that a native reaction returns."""
+def capsule(library: str, function: str, state: int | None = None) -> object:
+    """A kernel in a C library as the capsule that a native reaction returns; `state` is the address of its `self`."""
     new = ctypes.pythonapi.PyCapsule_New
     new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
     new.restype = ctypes.py_object
-    capsule: object = new(ctypes.addressof(_noop_kernel()), KERNEL_NAME, None)
-    return capsule
+    made: object = new(ctypes.addressof(_kernel(library, function, state)), KERNEL_NAME, None)
+    return made
+
+
+def noop_capsule() -> object:
+    """A kernel that does nothing."""
+    return capsule("noop", "run")

@@ -2,7 +2,7 @@
 
 Random actions drawn beforehand; only steps are timed and reset rows are not counted. EnvPool's best is the
 highest median over its thread counts and modes. The C loop does the same arithmetic without any library
-around it. `--repeats` and `--quick` as everywhere; environment variables REACTVEC_KERNELS names some of them.
+around it. The environment variable REACTVEC_KERNELS may name some of the environments.
 """
 
 from __future__ import annotations
@@ -26,14 +26,13 @@ from benchmarks.harness import Case, Report, Sample, best, main, peer, ratio
 from benchmarks.rollouts import SEED, env_fns, envpool_case, make_env, serial_case, vector_case
 
 # Rows of one repetition: each long enough to time, none so long that the others wait.
-NATIVE_ROWS, LOOP_ROWS, ENVPOOL_ROWS, PYTHON_ROWS = 300_000, 1_000_000, 30_000, 2_000
-QUICK_SHARE = 5
+NATIVE_ROWS, LOOP_ROWS, ENVPOOL_ROWS, PYTHON_ROWS = 600_000, 1_000_000, 30_000, 2_000
+QUICK_SHARE = 2
 ENVPOOL_THREADS = (1, 2)
 ENVPOOL_BATCHES = (1, 2, 4)  # as parts of the environments; one part is the synchronous mode
 ONE, TWO = "ReactorVectorEnv, 1 thread", "ReactorVectorEnv, 2 threads"
 LOOP_ONE, LOOP_TWO = "plain C loop, 1 core", "plain C loop, 2 cores"
 SERIAL = "serial loop (Python), 8 environments"
-SIZES = (8, 1024)
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def envpool_case(envpool: Any, actions: npt.NDArray[Any], envs: int, threads: in
 
     It takes no seed at a reset, so its reset rows (`elapsed_step` 0) are counted after each repetition.
     """
-    steps, batch = actions.shape[:2]
+    steps, batch = len(actions), int(actions.shape[1])
     env = envpool.make_gymnasium(env_id, num_envs=envs, batch_size=batch, num_threads=threads, seed=SEED)
     rows, elapsed = list(actions), list[npt.NDArray[np.int32]]()
 

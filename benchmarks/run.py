@@ -23,6 +23,7 @@ from benchmarks.harness import Bar  # noqa: E402
 SCRIPTS = (
     "python_cartpole",
     "native_kernels",
+    "native_rollout",
     "tags",
     "compile_time",
     "processes",

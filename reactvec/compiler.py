@@ -11,12 +11,14 @@ partition   spread banks over workers, put in sync points                      p
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 from reactvec.asides import find_asides, find_carried, touched
-from reactvec.partition import partition
+from reactvec.partition import partition, ranges
 from reactvec.presence import find_absent
 from reactvec.schedule import ALIGNMENT, Access, Schedule, ScheduledReaction, Slab
 from reactvec.topology import (
@@ -81,7 +83,8 @@ def _compile(topology: Topology, workers: int, isolated: bool) -> Schedule:
     absent, guards = find_absent(wiring, nodes, commands)
     external = {index for port, index in wiring.owners.items() if isinstance(port, InputPort)}
     asides = find_asides(nodes, commands, external)
-    slabs, arena_bytes = _place(wiring, absent, external | touched(nodes, commands, asides))
+    timeless = external | touched(nodes, commands, asides)
+    slabs, arena_bytes = _place(wiring, absent, timeless, partial(_lead, workers=workers, isolated=isolated))
     reactions = tuple(_scheduled(node, guards.get(index, ())) for index, node in enumerate(nodes))
     return Schedule(
         workers=workers,
@@ -181,7 +184,9 @@ def _port(node: Node, use: Port | Presence) -> str:
     return f"{node.reactor.name}.{(use.port if isinstance(use, Presence) else use).name}"
 
 
-def _place(wiring: Wiring, absent: set[int], timeless: set[int]) -> tuple[tuple[Slab, ...], int]:
+def _place(
+    wiring: Wiring, absent: set[int], timeless: set[int], lead_of: Callable[[int | None, int], int]
+) -> tuple[tuple[Slab, ...], int]:
     """Slots, strides and offsets. What is `timeless` has one slot; an output has one more than its longest delay, and
     at least two: the tag that runs never overwrites the one that was committed last."""
     slabs, end = [], 0
@@ -194,17 +199,22 @@ def _place(wiring: Wiring, absent: set[int], timeless: set[int]) -> tuple[tuple[
         if port.dtype.hasobject:
             offset = -1
         else:
-            size = rows * port.dtype.itemsize
-            for length in port.shape:
-                size *= length
-            stride = _aligned(size)
-            offset, end = end, end + slots * stride
+            size = port.dtype.itemsize * math.prod(port.shape)
+            lead, stride = lead_of(port.reactor.bank, size), _aligned(rows * size)
+            offset, end = end + lead, _aligned(end + lead + slots * stride)
         flags = -1
         if index in absent:
             flags, end = end, end + _aligned(slots * rows)
         known = external or port in wiring.initial
         slabs.append(Slab(str(port), rows, port.shape, port.dtype, slots, offset, stride, flags, external, known))
     return tuple(slabs), end
+
+
+def _lead(bank: int | None, size: int, workers: int, isolated: bool) -> int:
+    """How far into a cache line a slab with rows of `size` bytes begins, so that the rows of a second worker begin
+    a line: two workers, at least, do not write to one then."""
+    begun = [lo for lo, hi in ranges(bank, workers, isolated) if 0 < lo < hi] if bank else []
+    return -begun[0] * size % ALIGNMENT if begun else 0
 
 
 def _aligned(size: int) -> int:

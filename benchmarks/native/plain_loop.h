@@ -14,16 +14,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-typedef uint64_t Random;
+typedef unsigned __int128 Random;
 
-// xorshift64*
+// PCG64, the generator of Gymnasium's environments (O'Neill, 2014: XSL RR).
 static inline uint64_t draw(Random *random) {
-    uint64_t state = *random;
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    *random = state;
-    return state * 2685821657736338717ULL;
+    const Random multiplier = (Random)2549297995355413924ULL << 64 | 4865540595714422341ULL;
+    *random = *random * multiplier + ((Random)6364136223846793005ULL << 64 | 1442695040888963407ULL);
+    uint64_t mixed = (uint64_t)(*random >> 64) ^ (uint64_t)*random;
+    unsigned turn = (unsigned)(*random >> 122);
+    return mixed >> turn | mixed << (-turn & 63);
 }
 
 static inline double unit(Random *random) { return (double)(draw(random) >> 11) * 0x1p-53; }

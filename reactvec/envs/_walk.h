@@ -17,6 +17,7 @@ typedef struct {
     const double *start;      // the cumulative probabilities of the states in which episodes begin
     const int8_t *mask;       // per state and action; only of environments that tell of it
     int64_t states, actions;
+    int64_t only_start;       // the state in which all episodes begin, or -1
 } Table;
 
 typedef struct {
@@ -34,15 +35,17 @@ static inline const Outcome *walk_outcome(const WalkBank *bank, int64_t i, int64
     const Table *table = bank->table[i];
     const int64_t *first = table->first + bank->state[i] * table->actions + action;
     const double unit = draw_unit(&bank->rows, i);
-    for (int64_t k = first[0]; k < first[1]; k++)
-        if (table->outcome[k].cumulative > unit) return table->outcome + k;
-    return table->outcome + first[0];
+    int64_t k = first[0];
+    // Probabilities only add up, so these come before it; to count them takes no branch on what is random.
+    for (int64_t each = first[0]; each < first[1]; each++) k += !(table->outcome[each].cumulative > unit);
+    return table->outcome + (k < first[1] ? k : first[0]);
 }
 
 // The same over all states, by bisection.
 static inline int64_t walk_start(const WalkBank *bank, int64_t i) {
     const Table *table = bank->table[i];
     const double unit = draw_unit(&bank->rows, i);
+    if (table->only_start >= 0) return table->only_start;
     int64_t low = 0, high = table->states;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;

@@ -14,6 +14,7 @@ cdef extern from "_walk.h" nogil:
         const int8_t *mask
         int64_t states
         int64_t actions
+        int64_t only_start
     ctypedef struct WalkBank:
         Rows rows
         const Table **table

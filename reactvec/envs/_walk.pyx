@@ -93,7 +93,14 @@ cdef class Transitions:
         self.table.start = <const double *>cnp.PyArray_DATA(<cnp.ndarray>start)
         self.table.mask = <const int8_t *>cnp.PyArray_DATA(<cnp.ndarray>mask)
         self.table.states, self.table.actions = len(start), (len(first) - 1) // len(start)
+        self.table.only_start = only_start(start)
         self.states = states
+
+
+cdef int64_t only_start(start) except? -1:
+    # Whatever is drawn from [0, 1), it leads there.
+    state = int(np.argmax(start > 0))
+    return state if start[state] >= 1 else -1
 
 
 cdef tuple arrays_of(core, masks):
@@ -112,6 +119,8 @@ cdef tuple arrays_of(core, masks):
         raise ValueError("states that are not numbered from 0 on")
     table = np.zeros(len(outcomes), OUTCOME)
     table["probability"], table["next"], table["reward"], table["ended"] = probabilities, following, rewards, flags
+    if not all(probability >= 0 for probability in probabilities):
+        raise ValueError("probabilities below 0")
     first = np.cumsum([0, *map(len, choices)])
     for begin, end in pairwise(first.tolist()):
         if begin == end:

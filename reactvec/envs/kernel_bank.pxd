@@ -77,6 +77,7 @@ cdef class KernelBank:
     cdef int read_parameters(self, int64_t i, core) except -1
 
     # Its own
+    cdef int64_t lead(self, void *begin, int64_t size)
     cdef int check_row(self, int64_t i) except -1
     cdef int read_limit(self, int64_t i) except -1
     cdef int compare_parameters(self) except -1

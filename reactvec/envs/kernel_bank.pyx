@@ -78,10 +78,12 @@ cdef class KernelBank:
         self.rows = rows
         self.kernel.run, self.kernel.self = run, bank
         # The padding keeps columns off each other's cache sets when their length is a power of two.
-        rows.stride = stride = (self.num_envs + 7) // 8 * 8 + 8
-        column = self.columns(4)
+        rows.stride = stride = (self.num_envs + 15) // 16 * 16 + 16
+        column = self.columns(5)
         rows.elapsed, rows.limit = <int64_t *>column, <int64_t *>(column + stride)
-        rows.generator, rows.phase = <bitgen_t **>(column + 2 * stride), <uint8_t *>(column + 3 * stride)
+        rows.generator = <bitgen_t **>(column + 2 * stride)
+        rows.phase = <uint8_t *>(column + 3 * stride)
+        rows.phase += self.lead(rows.phase, 1)
         rows.parameter = self.columns(len(self.parameters) + more_parameters)
         rows.alike, rows.fused_draw, rows.unloaded = True, fused_draw, self.num_envs
         for i in range(self.num_envs):
@@ -89,9 +91,18 @@ cdef class KernelBank:
         return 0
 
     cdef double *columns(self, int number) except NULL:
-        array = np.zeros((number, self.rows.stride))
-        self.memory.append(array)
-        return <double *>cnp.PyArray_DATA(<cnp.ndarray>array)
+        cdef char *begin
+        array = np.zeros((number + 1) * self.rows.stride)
+        begin = <char *>cnp.PyArray_DATA(<cnp.ndarray>array)
+        cdef int64_t skipped = self.lead(begin, sizeof(double))
+        first = skipped // <int64_t>sizeof(double)
+        self.memory.append(array[first : first + number * self.rows.stride].reshape(number, self.rows.stride))
+        return <double *>(begin + skipped)
+
+    cdef int64_t lead(self, void *begin, int64_t size):
+        # The bytes after which rows may begin, so that the second half of them begins a pair of cache lines: two
+        # workers do not write to one then.
+        return -(<int64_t>begin + (self.num_envs + 1) // 2 * size) & 127
 
     cdef int read_state(self, int64_t i, core) except -1:
         raise NotImplementedError
