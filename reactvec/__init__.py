@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reactvec.compiler import compile
@@ -56,6 +57,7 @@ __all__ = [
     "Topology",
     "TopologyError",
     "compile",
+    "get_include",
     "make_env_bank",
     "make_vec",
     "port_type",
@@ -64,6 +66,11 @@ __all__ = [
     "train_dqn",
     "unpack",
 ]
+
+
+def get_include() -> str:
+    """The directory of the C headers for kernels that other packages add; see docs/kernels.md."""
+    return str(Path(__file__).parent / "envs")
 
 
 def __getattr__(name: str) -> Any:

@@ -91,7 +91,6 @@ static inline double blackjack_stick(const Rows *rows, int64_t i, Game *game) {
 static void blackjack_block(void *self, const Ports *ports, int64_t first, int64_t n) {
     BlackjackBank *bank = self;
     for (int64_t i = first; i < first + n; i++) {
-        ports->terminated[i] = 0;
         if (bank->rows.phase[i] != LIVE) continue;
         Game *game = bank->game + i;
         if (((const int64_t *)ports->action)[i]) {

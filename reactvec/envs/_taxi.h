@@ -56,7 +56,6 @@ static void taxi_change(TaxiBank *bank, int64_t i, int64_t before) {
 static void taxi_block(void *self, const Ports *ports, int64_t first, int64_t n) {
     TaxiBank *bank = self;
     for (int64_t i = first; i < first + n; i++) {
-        ports->terminated[i] = 0;
         if (bank->walk.rows.phase[i] != LIVE) continue;
         const int64_t before = bank->walk.state[i], action = ((const int64_t *)ports->action)[i];
         const Outcome *outcome = walk_outcome(&bank->walk, i, action);

@@ -82,7 +82,6 @@ static void walk_reset(void *self, const Ports *ports, int64_t i) {
 static void walk_block(void *self, const Ports *ports, int64_t first, int64_t n) {
     WalkBank *bank = self;
     for (int64_t i = first; i < first + n; i++) {
-        ports->terminated[i] = 0;
         if (bank->rows.phase[i] != LIVE) continue;
         const int64_t action = ((const int64_t *)ports->action)[i];
         const Outcome *outcome = walk_outcome(bank, i, action);

@@ -66,7 +66,7 @@ typedef struct {
     // The actions that a live row takes, where they are int64; least > most: they are not, or all are taken.
     int64_t least, most;
     // Steps rows first to first + n, n <= BLOCK: obs, reward, terminated, info. What it computes for a row that is not
-    // LIVE is void, and must be harmless, whatever its action: it draws no random number.
+    // LIVE, if anything, is void, and must be harmless, whatever its action: it draws no random number.
     void (*step)(void *self, const Ports *ports, int64_t first, int64_t n);
     // Draws a new state into row i: obs, info.
     void (*reset)(void *self, const Ports *ports, int64_t i);
