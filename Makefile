@@ -1,4 +1,4 @@
-# make demo | test | test-gymnasium | test-integration | lint | bench | stress | sanitize | check-protocol | wheel | clean
+# make demo | test | test-gymnasium | test-integration | lint | bench | stress | oracle | sanitize | check-protocol | wheel | clean
 #
 # PYTHON=python3.12        the interpreter of .venv
 # PIP_ARGS="..."           more arguments for pip, such as an index with other builds of torch
@@ -19,7 +19,7 @@ BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
 
-.PHONY: demo test test-gymnasium test-integration lint bench stress sanitize check-protocol wheel build clean
+.PHONY: demo test test-gymnasium test-integration lint bench stress oracle sanitize check-protocol wheel build clean
 
 demo: build
 	$(BIN)/python benchmarks/demo.py
@@ -57,6 +57,10 @@ bench: build $(BENCH_DEPS)
 # What the tests do 60 times, a thousand times: vector environments come, go, crash, and leave nothing behind.
 stress: build
 	REACTVEC_CYCLES=1000 $(BIN)/python -m pytest tests/vector_env/test_lifetimes.py -k cycles
+
+# What the tests of kernels do for a few thousand steps, for more than a million of each environment, in half an hour.
+oracle: build
+	REACTVEC_EXAMPLES=2500 $(BIN)/python -m pytest -s --timeout 3000 tests/envs/test_kernels.py
 
 sanitize:
 	tests/native/run_tsan.sh

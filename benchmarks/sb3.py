@@ -24,7 +24,7 @@ ENVS, WORKERS = 8, 2
 STEPS, SUBPROCESS_STEPS, QUICK_SHARE = 32_000, 3_200, 8
 PPO_SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10}
 ITERATIONS, QUICK_ITERATIONS = 8, 2
-# "auto" is what one gets without a word: a kernel for bare CartPoles, Python for those in a Monitor.
+# "auto" is what one gets without a word: a kernel, also in a Monitor.
 AUTO, PYTHON, PROCESSES = "ReactorVecEnv, auto", "ReactorVecEnv, Python inline", "ReactorVecEnv, processes"
 DUMMY, SERIAL = "DummyVecEnv", "serial loop"
 SUBPROCESSES = {f"SubprocVecEnv, {method}": method for method in ("fork", "forkserver")}
