@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reactvec.envs.kernel_bank import KernelBank
 
 Array: TypeAlias = "npt.NDArray[Any]"
+Columns: TypeAlias = "dict[str, Array]"
 
 
 class NativeInfos:
@@ -28,7 +29,7 @@ class NativeInfos:
         names = () if kernel.info_type is None else kernel.info_type.names or ()
         self._names = [name for name in names if name != "begun"]
         self._all = np.ones(kernel.num_envs, np.bool_)
-        self._views: dict[int, tuple[list[tuple[str, Array, str]], Array]] = {}
+        self._views: dict[int, Columns] = {}  # of the slots of both ports
         self._recorded: dict[int, Infos] = {}  # the infos of last steps, where somebody records them
 
     def follow(self, results: Results) -> None:
@@ -40,7 +41,7 @@ class NativeInfos:
         self._recorded = {}
         for i in ended_rows(results.terminated, results.truncated):
             flags = bool(results.terminated[i]), bool(results.truncated[i])
-            info = self._info(results.final_info[i] if self._same_step else results.info[i])
+            info = self._info(results.final_info if self._same_step else results.info, i)
             self._recorded[i] = recorders.finish(i, float(results.reward[i]), *flags, info)
             if self._same_step:
                 recorders.begin(i)
@@ -62,36 +63,40 @@ class NativeInfos:
         return infos
 
     def _add_columns(self, infos: Infos, port: Array) -> None:
-        columns, begun = self._views.get(id(port)) or self._view(port)
-        first = begun[0]
-        for name, column, mask in columns:
+        columns = self._columns(port)
+        first = columns["begun"][0]
+        for name in self._names:
             reset_type = self._kernel.reset_types.get(name) if first else None
-            infos[name] = column.astype(reset_type) if reset_type else column.copy()
-            infos[mask] = self._all.copy()
+            infos[name] = columns[name].astype(reset_type) if reset_type else columns[name].copy()
+            infos[f"_{name}"] = self._all.copy()
 
-    def _view(self, port: Array) -> tuple[list[tuple[str, Array, str]], Array]:
-        """The columns of one of the two slots of the port."""
-        columns = [(name, port[name], f"_{name}") for name in self._names]
-        self._views[id(port)] = columns, port["begun"]
+    def _columns(self, port: Array) -> Columns:
+        """The fields of a slot of one of the ports, each `[N, *shape]`; see `info_column` in kernel_bank.h."""
+        if id(port) not in self._views:
+            count, data, fields = len(port), port.view(np.uint8), port.dtype.fields or {}
+            self._views[id(port)] = {
+                name: data[at * count :][: dtype.itemsize * count].view(dtype.base).reshape(count, *dtype.shape)
+                for name, (dtype, at, *_) in fields.items()
+            }
         return self._views[id(port)]
 
     def rows(self, results: Results) -> list[tuple[Infos, ...] | None] | None:
         """The info dict of each row; None where no row has any."""
-        return [(self._info(row),) for row in results.info] if self._names else None
+        return [(self._info(results.info, i),) for i in range(self._kernel.num_envs)] if self._names else None
 
     def end(self, results: Results, i: int) -> End:
         """The last observation and info of a row that was reset in this step, and in a list the info of the reset."""
         observation = self._kernel.observation(results.final_obs[i])
         info = self._recorded.get(i)
-        info = self._info(results.final_info[i]) if info is None else info
-        return observation, info, [self._info(results.info[i])] if self._names else []
+        info = self._info(results.final_info, i) if info is None else info
+        return observation, info, [self._info(results.info, i)] if self._names else []
 
-    def _info(self, row: Array) -> Infos:
-        return {name: self._value(name, row) for name in self._names}
+    def _info(self, port: Array, i: int) -> Infos:
+        columns = self._columns(port) if self._names else {}
+        return {name: self._value(name, columns[name][i], columns["begun"][i]) for name in self._names}
 
-    def _value(self, name: str, row: Array) -> Any:
-        value = row[name]
+    def _value(self, name: str, value: Any, begun: bool) -> Any:
         if isinstance(value, np.ndarray):
             return value.copy()
-        reset_type = self._kernel.reset_types.get(name) if row["begun"] else None
+        reset_type = self._kernel.reset_types.get(name) if begun else None
         return reset_type(value) if reset_type else value.item()

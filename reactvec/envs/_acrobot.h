@@ -70,6 +70,7 @@ WIDE static void acrobot_accelerate(
 // `terms` has the sine and cosine of theta_2.
 static void acrobot_derive(
         const AcrobotBank *bank, const Links *y, Terms *terms, Links *d, int64_t first, int64_t n) {
+    NOT_EMPTY(n);
     const Trigonometry *trigonometry = &bank->trigonometry;
     double angle[BLOCK];
     for (int64_t i = 0; i < n; i++) angle[i] = y->theta_1[i] + y->theta_2[i] - PI / 2.0;
@@ -167,7 +168,7 @@ static double acrobot_torque(AcrobotBank *bank, const int64_t *action, int64_t f
 }
 
 static void acrobot_block(void *self, const Ports *ports, int64_t first, int64_t n) {
-    if (n < 1) return;
+    NOT_EMPTY(n);
     AcrobotBank *bank = self;
     Links y;
     double sum[BLOCK], cosine_12[BLOCK], sine_1[BLOCK], cosine_1[BLOCK];

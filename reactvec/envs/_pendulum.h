@@ -55,7 +55,7 @@ static void pendulum_reset(void *self, const Ports *ports, int64_t i) {
 
 #define PARAMETER(NAME) (bank->rows.parameter[NAME * bank->rows.stride + i])
 static void pendulum_block(void *self, const Ports *ports, int64_t first, int64_t n) {
-    if (n < 1) return;
+    NOT_EMPTY(n);
     PendulumBank *bank = self;
     double normal[BLOCK], normal_squared[BLOCK], speed_squared[BLOCK];
     for (int64_t i = 0; i < n; i++) normal[i] = modulo(bank->theta[first + i] + PI, 2.0 * PI) - PI;

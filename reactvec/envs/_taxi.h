@@ -27,11 +27,12 @@ static inline int64_t taxi_destination(int64_t state) { return state % PLACES; }
 
 static void taxi_tell(const TaxiBank *bank, const Ports *ports, int64_t i, double probability, uint8_t begun) {
     const int64_t state = bank->walk.state[i];
-    TaxiInfo *info = (TaxiInfo *)ports->info + i;
+    const Rows *rows = &bank->walk.rows;
+    int8_t *mask = info_column(rows, ports->info, offsetof(TaxiInfo, action_mask));
     ((int64_t *)ports->obs)[i] = state;
-    info->prob = probability;
-    info->begun = begun;
-    memcpy(info->action_mask, bank->walk.table[i]->mask + ACTIONS * state, ACTIONS);
+    ((double *)info_column(rows, ports->info, offsetof(TaxiInfo, prob)))[i] = probability;
+    ((uint8_t *)info_column(rows, ports->info, offsetof(TaxiInfo, begun)))[i] = begun;
+    memcpy(mask + ACTIONS * i, bank->walk.table[i]->mask + ACTIONS * state, ACTIONS);
 }
 
 static void taxi_reset(void *self, const Ports *ports, int64_t i) {

@@ -3,6 +3,8 @@
 #ifndef REACTVEC_WALK_H
 #define REACTVEC_WALK_H
 
+#include <stddef.h>
+
 #include "kernel_bank.h"
 
 typedef struct {
@@ -74,9 +76,15 @@ typedef struct {
     uint8_t begun;
 } WalkInfo;
 
+static inline void walk_tell(
+        const WalkBank *bank, const Ports *ports, int64_t i, double probability, uint8_t begun) {
+    ((double *)info_column(&bank->rows, ports->info, offsetof(WalkInfo, prob)))[i] = probability;
+    ((uint8_t *)info_column(&bank->rows, ports->info, offsetof(WalkInfo, begun)))[i] = begun;
+}
+
 static void walk_reset(void *self, const Ports *ports, int64_t i) {
     walk_begin(self, ports, i);
-    ((WalkInfo *)ports->info)[i] = (WalkInfo){1.0, 1};
+    walk_tell(self, ports, i, 1.0, 1);
 }
 
 static void walk_block(void *self, const Ports *ports, int64_t first, int64_t n) {
@@ -87,7 +95,7 @@ static void walk_block(void *self, const Ports *ports, int64_t first, int64_t n)
         const Outcome *outcome = walk_outcome(bank, i, action);
         walk_take(bank, ports, outcome, i, action);
         ((int64_t *)ports->obs)[i] = bank->state[i];
-        ((WalkInfo *)ports->info)[i] = (WalkInfo){outcome->probability, 0};
+        walk_tell(bank, ports, i, outcome->probability, 0);
     }
 }
 

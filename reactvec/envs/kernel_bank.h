@@ -31,8 +31,14 @@ enum { BLOCK = 128 };
 // UNLOADED rows have no state yet.
 enum { LIVE, ENDED, TERMINATED, UNLOADED };
 
+// Tells the compiler what it cannot know: a block is never empty.
+#define NOT_EMPTY(n) do { if ((n) < 1) __builtin_unreachable(); } while (0)
+
 // When an ended row is reset: by the step after, by the same step, or not by a step at all.
 enum { NEXT_STEP, SAME_STEP, DISABLED };
+
+// Of an info.
+enum { MOST_FIELDS = 8 };
 
 typedef struct {
     // Columns of 8 bytes per row: steps since the reset, the number at which an episode is truncated (INT64_MAX: never),
@@ -46,7 +52,9 @@ typedef struct {
     int64_t unloaded;        // rows that are UNLOADED
     int autoreset;
     int fused_draw;          // NumPy's uniform() was compiled to a fused multiply-add
-    int64_t obs_size, info_size;  // bytes of a row of the ports
+    int64_t count;           // of rows
+    int64_t obs_size;        // bytes of a row of the port
+    int64_t info_fields, info_at[MOST_FIELDS], info_size[MOST_FIELDS];  // see info_column
     // For wrappers that record episodes, else NULL; see recorders.py.
     double *total, *previous, *final_previous, *history;
     int64_t *length, *final_length;
@@ -65,7 +73,7 @@ typedef struct {
 typedef struct {
     // The actions that a live row takes, where they are int64; least > most: they are not, or all are taken.
     int64_t least, most;
-    // Steps rows first to first + n, n <= BLOCK: obs, reward, terminated, info. What it computes for a row that is not
+    // Steps rows first to first + n, 1 <= n <= BLOCK: obs, reward, terminated, info. What it computes for a row that is not
     // LIVE, if anything, is void, and must be harmless, whatever its action: it draws no random number.
     void (*step)(void *self, const Ports *ports, int64_t first, int64_t n);
     // Draws a new state into row i: obs, info.
@@ -152,11 +160,22 @@ static inline void rows_record(const Rows *rows, const Ports *ports, int64_t fir
     }
 }
 
+// The ports of infos hold a column for each field, and not a structure for each row, so that Python may copy it in one
+// piece: the field that would be `at` bytes from the start of a structure begins `at` times as far as there are rows.
+static inline void *info_column(const Rows *rows, void *info, int64_t at) {
+    return (char *)info + rows->count * at;
+}
+
+static inline void keep_row(void *to, const void *from, int64_t i, int64_t size) {
+    memcpy((char *)to + i * size, (const char *)from + i * size, (size_t)size);
+}
+
 static inline void keep_last(const Rows *rows, const Ports *ports, int64_t i) {
-    memcpy((char *)ports->final_obs + i * rows->obs_size, (const char *)ports->obs + i * rows->obs_size, rows->obs_size);
-    if (rows->info_size)
-        memcpy((char *)ports->final_info + i * rows->info_size, (const char *)ports->info + i * rows->info_size,
-               rows->info_size);
+    keep_row(ports->final_obs, ports->obs, i, rows->obs_size);
+    for (int64_t k = 0; k < rows->info_fields; k++) {
+        void *to = info_column(rows, ports->final_info, rows->info_at[k]);
+        keep_row(to, info_column(rows, ports->info, rows->info_at[k]), i, rows->info_size[k]);
+    }
 }
 
 static inline void row_begin(const Rows *rows, const Law *law, void *self, const Ports *ports, int64_t i) {

@@ -28,8 +28,11 @@ cdef extern from "kernel_bank.h" nogil:
         int64_t unloaded
         int autoreset
         int fused_draw
+        int64_t count
         int64_t obs_size
-        int64_t info_size
+        int64_t info_fields
+        int64_t *info_at
+        int64_t *info_size
         double *total
         double *previous
         double *final_previous
@@ -51,6 +54,7 @@ cdef extern from "kernel_bank.h" nogil:
         int64_t most
         void (*step)(void *self, const Ports *ports, int64_t first, int64_t n) noexcept nogil
         void (*reset)(void *self, const Ports *ports, int64_t i) noexcept nogil
+    void *info_column(const Rows *rows, void *info, int64_t at)
     double draw_uniform(const Rows *rows, int64_t i, double low, double high)
     int64_t draw_below(const Rows *rows, int64_t i, unsigned int number)
     int rows_step(const Law *law, void *self, void **ports, int64_t lo, int64_t hi)

@@ -53,7 +53,9 @@ cdef class KernelBank:
         self.row_of_generator = {}
         self.rows.autoreset = MODES[autoreset_mode]
         self.rows.obs_size = size_of(first.observation_space)
-        self.rows.info_size = 0 if self.info_type is None else self.info_type.itemsize
+        for k, (dtype, at, *_) in enumerate(self.info_type.fields.values() if self.info_type is not None else ()):
+            self.rows.info_at[<int64_t>k], self.rows.info_size[<int64_t>k] = at, dtype.itemsize
+            self.rows.info_fields += 1
         for i in range(self.num_envs):
             self.read_limit(i)
             self.read_parameters(i, self.cores[i])
@@ -85,6 +87,7 @@ cdef class KernelBank:
         rows.phase = <uint8_t *>(column + 3 * stride)
         rows.phase += self.lead(rows.phase, 1)
         rows.parameter = self.columns(len(self.parameters) + more_parameters)
+        rows.count = self.num_envs
         rows.alike, rows.fused_draw, rows.unloaded = True, fused_draw, self.num_envs
         for i in range(self.num_envs):
             rows.phase[i] = UNLOADED
