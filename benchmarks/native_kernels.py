@@ -32,6 +32,7 @@ ENVPOOL_THREADS = (1, 2)
 ENVPOOL_BATCHES = (1, 2, 4)  # as parts of the environments; one part is the synchronous mode
 ONE, TWO = "ReactorVectorEnv, 1 thread", "ReactorVectorEnv, 2 threads"
 LOOP_ONE, LOOP_TWO = "plain C loop, 1 core", "plain C loop, 2 cores"
+ALONE = "the Python environment"
 SERIAL = "serial loop (Python), 8 environments"
 
 
@@ -176,8 +177,20 @@ def compared(sample: Sample | None, baseline: Sample | None) -> float | None:
     return ratio(sample, baseline) if sample and baseline else None
 
 
+def measure_one(report: Report, kernel: Kernel) -> float:
+    """One environment in ReactorVectorEnv over the Python environment itself."""
+    with ExitStack() as stack:
+        actions = random_actions(steps_of(report, 8 * PYTHON_ROWS, 1, kernel), 1, kernel)
+        env = stack.enter_context(closing(reactvec.ReactorVectorEnv(env_fns(1, kernel.env_id), native=True)))
+        python = serial_case(ALONE, actions, partial(make_env, kernel.env_id))
+        samples = report.measure([vector_case(ONE, env, actions), python])
+    report.table(f"native {kernel.env_id}, 1 environment", samples, baseline=ALONE)
+    return ratio(samples[ONE], samples[ALONE])
+
+
 def judge(report: Report, kernel: Kernel) -> None:
-    """Measure 8 and 1,024 environments and judge the bars."""
+    """Measure 1, 8 and 1,024 environments and judge the bars."""
+    report.bar(f"{kernel.env_id}, 1 env: x the Python environment", measure_one(report, kernel), at_least=1.0)
     samples, envpool = measure_size(report, kernel, 8)
     ours = best(samples[name] for name in (ONE, TWO) if name in samples)
     report.bar(f"{kernel.env_id}, 8 envs: x EnvPool's best", compared(ours, envpool), at_least=8.0)

@@ -28,13 +28,15 @@ class NativeInfos:
         self._same_step = autoreset_mode is AutoresetMode.SAME_STEP
         names = () if kernel.info_type is None else kernel.info_type.names or ()
         self._names = [name for name in names if name != "begun"]
+        self._recorders = kernel.recorders
+        self._is_silent = self._recorders is None and not self._names
         self._all = np.ones(kernel.num_envs, np.bool_)
         self._views: dict[int, Columns] = {}  # of the slots of both ports
         self._recorded: dict[int, Infos] = {}  # the infos of last steps, where somebody records them
 
     def follow(self, results: Results) -> None:
         """Take note of a step, before anything is asked about it."""
-        recorders = self._kernel.recorders
+        recorders = self._recorders
         if recorders is None:
             return
         recorders.begin_all()
@@ -51,6 +53,8 @@ class NativeInfos:
 
         As in Gymnasium the first row decides on the type of an array, and its keys come first.
         """
+        if self._is_silent and not ended:
+            return {}
         told = {} if self._same_step else dict(self._recorded)
         for i in ended:
             observation, info, _ = self.end(results, i)

@@ -105,8 +105,10 @@ static inline double acrobot_sum(double y, double sixth, double k1, double k2, d
     return y + sixth * (k1 + 2.0 * k2 + 2.0 * k3 + k4);
 }
 
+// Where Gymnasium would go round for seconds, or for ever, the rest of the division must do: none can interrupt a kernel.
 static inline double wrap(double x, double low, double high) {
     const double turn = high - low;
+    if (!(fabs(x) < 1e7)) x = fmod(x, turn);
     while (x > high) x -= turn;
     while (x < low) x += turn;
     return x;

@@ -32,9 +32,9 @@ class KernelBank:
     unavailable: ClassVar[str | None]
     """Why the kernel stands for no environment on this machine; None where it does."""
     info_type: ClassVar[np.dtype[np.void] | None]
-    """The structured dtype of a row's info, aligned; None where infos are empty. Beside Gymnasium's keys it has the field
-    "begun", bool: the info is that of a reset. The ports have its size, and hold a column for each field (`info_column`
-    in kernel_bank.h)."""
+    """The structured dtype of a row's info, aligned; None where infos are empty. Beside Gymnasium's keys it has the
+    field "begun", bool: the info is that of a reset. The ports have its size, and hold a column for each field
+    (`info_column` in kernel_bank.h)."""
     reset_types: ClassVar[dict[str, type]]
     """The Python types of those values that are of another type in the info of a reset."""
 

@@ -28,6 +28,7 @@ class Kind:
     changes: dict[str, Choice] = field(default_factory=dict)
     bounds: dict[str, Choice] = field(default_factory=dict)
     shared: dict[str, Choice] = field(default_factory=dict)  # options that all environments have alike
+    breaks: dict[str, Any] = field(default_factory=dict)  # values of attributes with which a kernel cannot go on
     reach: float = 1.0  # how far actions go beyond their space
 
     @property
@@ -61,6 +62,8 @@ MAPS = st.builds(generate_random_map, st.integers(2, 7), st.just(0.8), st.intege
 WALK = "s", "lastaction"
 LOW_HIGH = {"low": floats(-0.04, 0.0), "high": floats(0.0, 0.04)}
 CAR = {"low": floats(-1.1, -0.6), "high": floats(-0.6, 0.4)}
+# A table whose states are all alike; its probabilities are ints, and not floats as in Gymnasium.
+SKEWED = {state: {action: [(1, (state + action) % 4, 0.5, False)] for action in range(4)} for state in range(4)}
 KINDS = [
     Kind(
         "CartPole",
@@ -74,6 +77,7 @@ KINDS = [
             "state": arrays(*[floats(-0.2, 0.2)] * 4),
         },
         LOW_HIGH,
+        breaks={"length": np.float32(0.5), "kinematics_integrator": "semi-implicit euler", "masspole": True},
     ),
     Kind(
         "Acrobot",
@@ -90,6 +94,12 @@ KINDS = [
             "dt": floats(0.01, 0.3),
         },
         LOW_HIGH,
+        breaks={
+            "AVAIL_TORQUE": [-1.0, 0.0, 1.0, 2.0],
+            "LINK_MASS_1": np.float32(1.5),
+            "LINK_MOI": 500.0,
+            "state": np.array([0, 0, 1, 0]),
+        },
     ),
     Kind(
         "MountainCar",
@@ -103,6 +113,7 @@ KINDS = [
             "state": st.tuples(floats(-1.2, 0.6).map(np.float64), st.one_of(floats(-0.07, 0.07).map(np.float64))),
         },
         CAR,
+        breaks={"force": np.float32(0.001), "max_position": float("inf"), "state": (-0.5, 0.0)},
     ),
     Kind(
         "MountainCarContinuous",
@@ -120,6 +131,7 @@ KINDS = [
             ),
         },
         CAR,
+        breaks={"power": np.float64(0.002), "state": (-0.5, 0.0)},
         reach=2.0,
     ),
     Kind(
@@ -135,6 +147,7 @@ KINDS = [
             "state": arrays(floats(-40, 40), floats(-8, 8)),
         },
         {"x_init": floats(0.1, math.pi), "y_init": floats(0, 2)},
+        breaks={"g": np.float32(9.0), "max_torque": np.float64(1.0), "state": np.array([0.1, 0.2], np.float32)},
         reach=1.5,
     ),
     Kind(
@@ -147,15 +160,17 @@ KINDS = [
         },
         {"s": st.integers(0, 3), "lastaction": st.one_of(st.none(), st.integers(0, 3))},
         shared={"desc": MAPS},
+        breaks={"P": SKEWED, "initial_state_distrib": np.array([1, 0, 0, 0], np.float32)},
     ),
     Kind("FrozenLake8x8", WALK, {"is_slippery": st.booleans()}, {"s": st.integers(0, 63).map(np.int64)}),
-    Kind("CliffWalking", WALK, {"is_slippery": st.booleans()}, {"s": st.integers(0, 46)}),
+    Kind("CliffWalking", WALK, {"is_slippery": st.booleans()}, {"s": st.integers(0, 46)}, breaks={"s": 4.0}),
     Kind("CliffWalkingSlippery", WALK, {}, {"s": st.integers(0, 46)}),
     Kind(
         "Taxi",
         (*WALK, "fickle_step"),
         {"is_rainy": st.booleans(), "fickle_passenger": st.booleans(), "fickle_probability": floats(0.3, 1)},
         {"fickle_probability": floats(0, 1), "s": st.integers(0, 499), "fickle_step": st.booleans()},
+        breaks={"fickle_passenger": 1, "fickle_probability": np.float32(0.5)},
     ),
     Kind(
         "Blackjack",
@@ -167,5 +182,6 @@ KINDS = [
             "player": st.lists(st.integers(1, 10), min_size=2, max_size=3),
             "dealer": st.lists(st.integers(1, 10), min_size=2, max_size=2),
         },
+        breaks={"player": [np.int64(3), 4], "dealer": [1] * 30},
     ),
 ]

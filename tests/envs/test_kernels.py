@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -83,3 +87,25 @@ def test_no_bit_differs(kind: Kind, stepped: Counter[str], data: Data) -> None:
         stepped[kind.name] += run(kind, both, 60)
         see(kind, both)
         assert is_native(both)
+
+
+BREAKS = [(kind, name) for kind in KINDS for name in kind.breaks]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("kind", "name"), BREAKS, ids=[f"{kind.name}-{name}" for kind, name in BREAKS])
+def test_what_a_kernel_cannot_honour_goes_on_in_python(kind: Kind, name: str, mode: AutoresetMode) -> None:
+    """The change reaches the environments, and they go on from the same state."""
+    shared = {"desc": ["SF", "FG"]} if "desc" in kind.shared else {}
+    with twins([partial(gym.make, kind.id, max_episode_steps=30, **shared)] * 3, mode, **TWO_THREADS) as both:
+        both.reset(seed=3)
+        run(kind, both, 20)
+        assert is_native(both)
+        both.do("set_attr", name, [copy.deepcopy(kind.breaks[name]) for _ in range(3)])
+        run(kind, both, 1)
+        assert "Python, since environment 0 was changed: " in both.vector.explain()
+        see(kind, both)
+        run(kind, both, 60)
+        both.reset(seed=4)
+        run(kind, both, 60)
+        see(kind, both)
