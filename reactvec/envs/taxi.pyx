@@ -20,9 +20,13 @@ cdef extern from "_taxi.h" nogil:
 cdef list PLACES = [(0, 0), (0, 4), (4, 0), (4, 3)]
 
 
+cdef fickle_probability(core):
+    # Before Gymnasium 1.3 it is no attribute.
+    return getattr(core, "fickle_probability", 0.3)
+
+
 cdef class Taxis(Walks):
     environment = TaxiEnv
-    parameters = ("fickle_probability",)
     info_type = np.dtype(
         [("prob", np.float64), ("action_mask", np.int8, (ACTIONS,)), ("begun", np.bool_)], align=True
     )
@@ -32,10 +36,10 @@ cdef class Taxis(Walks):
 
     def __cinit__(self, envs, autoreset_mode):
         self.bind_walks(&self.bank.walk, taxi_step, &self.bank)
-        cdef double *column = self.columns(2)
+        cdef double *column = self.columns(3)
         cdef int64_t stride = self.bank.walk.rows.stride
         self.bank.fickle, self.bank.may_change = <int64_t *>column, <int64_t *>(column + stride)
-        self.bank.probability = self.bank.walk.rows.parameter
+        self.bank.probability = column + 2 * stride
 
     cdef int read_state(self, int64_t i, core) except -1:
         Walks.read_state(self, i, core)
@@ -47,7 +51,7 @@ cdef class Taxis(Walks):
         return Walks.write_state(self, i, core)
 
     cdef int read_parameters(self, int64_t i, core) except -1:
-        self.bank.fickle[i] = core.fickle_passenger
+        self.bank.fickle[i], self.bank.probability[i] = core.fickle_passenger, fickle_probability(core)
         return Walks.read_parameters(self, i, core)
 
     cdef masks(self, core):
@@ -57,17 +61,22 @@ cdef class Taxis(Walks):
     def another(cls, core):
         if type(core.fickle_passenger) is not bool or type(core.fickle_step) is not bool:
             return "fickle_passenger is not a bool"
+        if type(fickle_probability(core)) is not float:
+            return "fickle_probability is not a float"
         if core.locs != PLACES:
             return "other places"
         return Walks.another(core)
 
     @classmethod
     def trials(cls):
-        actions = [(t * t) // 3 % 6 for t in range(120)]
-        return [
-            (TaxiEnv, actions),
-            (lambda: TaxiEnv(is_rainy=True, fickle_passenger=True, fickle_probability=1.0), [4, 0, 1, *actions]),
-        ]
+        def almost_there():
+            # A fickle passenger in the taxi, one step east of the destination.
+            env = TaxiEnv(is_rainy=True, fickle_passenger=True)
+            env.initial_state_distrib[:] = 0.0
+            env.initial_state_distrib[env.encode(0, 1, 4, 0)] = 1.0
+            return env
+
+        return [(TaxiEnv, [(t * t) // 3 % ACTIONS for t in range(120)]), (almost_there, [3, 5, 0, 4] * 60)]
 
 
 assert Taxis.info_type.itemsize == sizeof(TaxiInfo)

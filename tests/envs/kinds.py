@@ -168,9 +168,9 @@ KINDS = [
     Kind(
         "Taxi",
         (*WALK, "fickle_step"),
-        {"is_rainy": st.booleans(), "fickle_passenger": st.booleans(), "fickle_probability": floats(0.3, 1)},
+        {"is_rainy": st.booleans(), "fickle_passenger": st.booleans()},
         {"fickle_probability": floats(0, 1), "s": st.integers(0, 499), "fickle_step": st.booleans()},
-        breaks={"fickle_passenger": 1, "fickle_probability": np.float32(0.5)},
+        breaks={"fickle_passenger": 1, "fickle_step": None},
     ),
     Kind(
         "Blackjack",

@@ -1,4 +1,4 @@
-"""Before it stands for environments, a kernel is tried out beside their class; if that has changed, they run in Python."""
+"""Before it stands for environments, a kernel is tried out beside their class; if that differs, Python runs them."""
 
 from __future__ import annotations
 
