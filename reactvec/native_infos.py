@@ -77,7 +77,8 @@ class NativeInfos:
     def _columns(self, port: Array) -> Columns:
         """The fields of a slot of one of the ports, each `[N, *shape]`; see `info_column` in kernel_bank.h."""
         if id(port) not in self._views:
-            count, data, fields = len(port), port.view(np.uint8), port.dtype.fields or {}
+            count, data = len(port), port.view(np.uint8)
+            fields: Any = port.dtype.fields or {}
             self._views[id(port)] = {
                 name: data[at * count :][: dtype.itemsize * count].view(dtype.base).reshape(count, *dtype.shape)
                 for name, (dtype, at, *_) in fields.items()
