@@ -77,7 +77,8 @@ cdef class Taxis(Walks):
             return env
 
         # To the places in the west and back, and in and out: some arrive, others are taken elsewhere.
-        near = np.random.Generator(np.random.PCG64(1)).choice([0, 1, 3, 4, 5], 600, p=[0.1, 0.2, 0.3, 0.1, 0.3]).tolist()
+        random = np.random.Generator(np.random.PCG64(1))
+        near = random.choice([0, 1, 3, 4, 5], 600, p=[0.1, 0.2, 0.3, 0.1, 0.3]).tolist()
         return [(TaxiEnv, [(t * t) // 3 % ACTIONS for t in range(120)]), (almost_there, near)]
 
 
