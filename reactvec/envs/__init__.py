@@ -74,4 +74,7 @@ def specialise(
     reason = _recognition.random_generators(envs)
     if reason is not None:
         return None, reason
-    return bank(envs, autoreset_mode), bank.__name__
+    try:
+        return bank(envs, autoreset_mode), bank.__name__
+    except ValueError as error:
+        return None, str(error)

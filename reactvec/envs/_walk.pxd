@@ -37,10 +37,16 @@ cdef class Transitions:
 
 cdef class Walks(KernelBank):
     cdef dict tables
-    cdef list table_of
+    cdef list table_of, seen
     cdef WalkBank *walks
 
     # For `__cinit__`, in place of `bind`.
     cdef int bind_walks(self, WalkBank *walks, kernel_run run, void *bank) except -1
     # Per state, which actions it says to have an effect; None where the environment does not say so.
     cdef masks(self, core)
+    # What that comes from, to be compared.
+    cdef mask_source(self, core)
+
+    # Its own
+    cdef sight(self, core)
+    cdef int take_table(self, int64_t i, core) except -1

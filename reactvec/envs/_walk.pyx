@@ -31,7 +31,7 @@ cdef class Walks(KernelBank):
         walks.table, walks.state = <const Table **>column, <int64_t *>(column + stride)
         walks.last_action, walks.drawn = <int64_t *>(column + 2 * stride), <int64_t *>(column + 3 * stride)
         self.tables = {}
-        self.table_of = [None] * self.num_envs
+        self.table_of, self.seen = [None] * self.num_envs, [None] * self.num_envs
         return 0
 
     cdef int read_state(self, int64_t i, core) except -1:
@@ -52,18 +52,36 @@ cdef class Walks(KernelBank):
         return 0
 
     cdef int read_parameters(self, int64_t i, core) except -1:
+        # To look through a table takes long, so one that is as it was last time is not looked through again.
+        if not (self.seen[i] is not None and self.seen[i] == self.sight(core)):
+            self.take_table(i, core)
+            self.seen[i] = self.sight(core)
+        return KernelBank.read_parameters(self, i, core)
+
+    cdef sight(self, core):
+        # What the table is made of; its tuples cannot change.
+        table = {state: {action: tuple(choice) for action, choice in row.items()} for state, row in core.P.items()}
+        return table, np.asarray(core.initial_state_distrib).tobytes(), self.mask_source(core)
+
+    cdef int take_table(self, int64_t i, core) except -1:
         # Equal tables are one.
         cdef Transitions transitions
-        arrays, states = arrays_of(core, self.masks(core))
+        try:
+            arrays, states = arrays_of(core, self.masks(core))
+        except (LookupError, TypeError) as error:
+            raise ValueError(f"a table of transitions that is not understood: {error!r}") from None
         key = tuple(array.tobytes() for array in arrays), tuple(map(type, states.values()))
         transitions = self.tables.get(key)
         if transitions is None:
             transitions = self.tables[key] = Transitions(arrays, states)
         self.table_of[i] = transitions
         self.walks.table[i] = &transitions.table
-        return KernelBank.read_parameters(self, i, core)
+        return 0
 
     cdef masks(self, core):
+        return None
+
+    cdef mask_source(self, core):
         return None
 
     def refusal(self, action):
@@ -74,15 +92,12 @@ cdef class Walks(KernelBank):
 
     @classmethod
     def another(cls, core):
-        try:
-            arrays_of(core, None)
-        except (ValueError, LookupError, TypeError) as error:
-            return f"a table of transitions that is not understood: {error}"
-        return None
+        rows = core.P.values() if type(core.P) is dict else ()
+        return None if rows and all(type(row) is dict for row in rows) else "a table of transitions that is no table"
 
     @classmethod
     def spaces(cls, core):
-        return spaces.Discrete(len(core.P[0])), spaces.Discrete(len(core.P))
+        return spaces.Discrete(max(map(len, core.P.values()))), spaces.Discrete(len(core.P))
 
 
 cdef class Transitions:

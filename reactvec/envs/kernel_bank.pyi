@@ -48,7 +48,7 @@ class KernelBank:
 
         `envs` are the outermost wrapped environments. An environment is reset in the step that ends its episode
         (SAME_STEP), by the step after it (NEXT_STEP: reward 0, flags False, action ignored), or by nothing but the
-        Python environment's `reset` and `load` (DISABLED). ValueError without environments.
+        Python environment's `reset` and `load` (DISABLED). ValueError without environments, or where one has parameters that the kernel does not understand.
         """
 
     @property
@@ -67,11 +67,11 @@ class KernelBank:
         """
 
     def load(self, i: int, *, after_reset: bool = True) -> None:
-        """Take over state, step count, parameters and bit generator of environment i.
+        """Take over state, step count and bit generator of environment i.
 
         Call it after the Python environment's `reset`, which also clears a pending automatic reset; with
-        `after_reset=False` after anything else that may have changed the environment: then a pending reset
-        stays. Not while a worker runs the kernel. IndexError if there is no row i; ValueError if the
+        `after_reset=False` after anything else that may have changed the environment: then its parameters are
+        read, too, and a pending reset stays. Not while a worker runs the kernel. IndexError if there is no row i; ValueError if the
         environment was never reset, is past its end, has a state with which the kernel could not go on as Gymnasium
         does, or shares its generator with another row.
         """
@@ -121,6 +121,3 @@ class KernelBank:
     @classmethod
     def trials(cls) -> list[Trial]:
         """Functions that make environments, and actions for them, that show whether the kernel does the same here."""
-
-draw_known: bool
-"""Whether NumPy's `Generator.uniform` is known here bit by bit."""

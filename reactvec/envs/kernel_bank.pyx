@@ -21,8 +21,6 @@ cnp.import_array()
 cdef dict MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP, AutoresetMode.SAME_STEP: SAME_STEP, AutoresetMode.DISABLED: DISABLED,
 }
-
-
 cdef dict expected_spaces = {}
 
 
@@ -58,7 +56,10 @@ cdef class KernelBank:
             self.rows.info_fields += 1
         for i in range(self.num_envs):
             self.read_limit(i)
-            self.read_parameters(i, self.cores[i])
+            try:
+                self.read_parameters(i, self.cores[i])
+            except ValueError as error:
+                raise ValueError(f"environment {i}: {error}") from None
         self.compare_parameters()
         if any(map(_recognition.recorders, envs)):
             self.record()
@@ -147,7 +148,8 @@ cdef class KernelBank:
         if after_reset or phase == UNLOADED:
             rows.phase[i] = LIVE
         try:
-            self.load_parameters(i)
+            if not after_reset:
+                self.load_parameters(i)
             self.read_state(i, core)
             self.adopt_generator(i, core.np_random.bit_generator)
             if self.recorders is not None:
@@ -265,7 +267,7 @@ cdef int64_t size_of(space) except -1:
 cdef int fused_draw = 0
 
 
-cdef bint find_draw() except -1:
+cdef int find_draw() except -1:
     # Whether Generator.uniform multiplies and adds with one rounding or with two.
     global fused_draw
     cdef Rows rows
@@ -280,8 +282,7 @@ cdef bint find_draw() except -1:
             draws[i] = draw_uniform(&rows, 0, -0.05, 0.05)
         if np.asarray(draws).tobytes() == expected.tobytes():
             fused_draw = rows.fused_draw
-            return True
-    return False
+    return 0
 
 
-draw_known = find_draw()
+find_draw()

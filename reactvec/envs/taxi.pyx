@@ -57,6 +57,9 @@ cdef class Taxis(Walks):
     cdef masks(self, core):
         return np.array([core.action_mask(state) for state in range(len(core.P))], np.int8)
 
+    cdef mask_source(self, core):
+        return core.desc.tobytes(), list(core.locs)
+
     @classmethod
     def another(cls, core):
         if type(core.fickle_passenger) is not bool or type(core.fickle_step) is not bool:
