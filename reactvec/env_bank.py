@@ -76,6 +76,7 @@ class EnvBank(Reactor):
     answer = OutputPort((), object)
     space = OutputPort((), object)
     running = OutputPort((), np.int64)
+    lags = False  # whether a kernel has to catch up with environments, though nobody visited them
     name_environment = staticmethod(name_environment)
     check_info = staticmethod(check_info)
     stepped = (obs, reward, terminated, truncated, final_obs, infos, running)

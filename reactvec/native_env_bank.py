@@ -67,7 +67,10 @@ class NativeEnvBank(EnvBank):
         super().reset(rows, request, obs, infos)
         for k, i in enumerate(rows):
             if request[k] is not None and not self._ahead[i]:
-                self.native.load(i)
+                try:
+                    self.native.load(i)
+                except ValueError:  # `resume` will say why
+                    self._ahead[i] = self.lags = True
 
     @reaction(triggers=[EnvBank.action], effects=[*EnvBank.stepped[:-2], info, final_info], native=True)
     def step(self) -> Any:  # type: ignore[override]
@@ -82,6 +85,7 @@ class NativeEnvBank(EnvBank):
     @reaction(on="resume", effects=[EnvBank.answer])
     def resume(self, rows: range, answer: Array) -> None:
         """Let the kernel catch up with the shadows that were visited, or say why it cannot."""
+        self.lags = False
         for k, i in enumerate(rows):
             answer[k] = self.native.adopt(i, self.env(i)) if self._ahead[i] else None
             self._ahead[i] = answer[k] is not None

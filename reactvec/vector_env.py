@@ -263,7 +263,7 @@ class ReactorVectorEnv(Calls):
         rows, mask = option_rows(options, self.num_envs)
         if mask is not None and self._reset_needed and not mask.all():
             raise ResetNeeded(f"{self._reset_needed}; reset all sub-environments first")
-        if self._visited:
+        if self._visited or self._bank.lags:
             self._resume()
         deployment = self._deployment
         for i in range(self.num_envs):
@@ -283,7 +283,7 @@ class ReactorVectorEnv(Calls):
         self._assert_can_begin("step_async")
         if self._reset_needed:
             raise ResetNeeded(f"{self._reset_needed}; call reset() before step()")
-        if self._visited:
+        if self._visited or self._bank.lags:
             self._resume()
 
     def _send(self, actions: Any) -> str:

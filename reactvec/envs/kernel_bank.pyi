@@ -48,7 +48,8 @@ class KernelBank:
 
         `envs` are the outermost wrapped environments. An environment is reset in the step that ends its episode
         (SAME_STEP), by the step after it (NEXT_STEP: reward 0, flags False, action ignored), or by nothing but the
-        Python environment's `reset` and `load` (DISABLED). ValueError without environments, or where one has parameters that the kernel does not understand.
+        Python environment's `reset` and `load` (DISABLED). ValueError without environments, or where
+        one has parameters that the kernel does not understand.
         """
 
     @property
@@ -71,9 +72,9 @@ class KernelBank:
 
         Call it after the Python environment's `reset`, which also clears a pending automatic reset; with
         `after_reset=False` after anything else that may have changed the environment: then its parameters are
-        read, too, and a pending reset stays. Not while a worker runs the kernel. IndexError if there is no row i; ValueError if the
-        environment was never reset, is past its end, has a state with which the kernel could not go on as Gymnasium
-        does, or shares its generator with another row.
+        read, too, and a pending reset stays. Not while a worker runs the kernel. IndexError if there is no row i;
+        ValueError if the environment was never reset, is past its end, has a state with which the kernel could not
+        go on as Gymnasium does, or shares its generator with another row.
         """
 
     def store(self, i: int) -> None:

@@ -109,3 +109,22 @@ def test_what_a_kernel_cannot_honour_goes_on_in_python(kind: Kind, name: str, mo
         both.reset(seed=4)
         run(kind, both, 60)
         see(kind, both)
+
+
+FAR: dict[str, dict[str, Any]] = {
+    "MountainCar-v0": {"low": 1e301, "high": 1e302},
+    "MountainCarContinuous-v0": {"low": 1e31, "high": 1e32},
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", FAR)
+def test_a_reset_to_where_a_kernel_cannot_follow(name: str) -> None:
+    """It is Gymnasium's; from there on the environments run in Python."""
+    with twins([partial(gym.make, name)] * 3, **TWO_THREADS) as both:
+        both.reset(seed=0)
+        both.run(5)
+        both.reset(seed=1, options={**FAR[name], "reset_mask": np.array([False, True, False])})
+        both.do("get_attr", "state")
+        both.run(3)
+        assert "Python, since environment 1 was changed: " in both.vector.explain()
