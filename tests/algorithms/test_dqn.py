@@ -224,3 +224,13 @@ def test_the_log_is_closed_when_training_fails(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         train_dqn(config=small(), progress=False)
     assert closed
+
+
+@pytest.mark.parametrize("env", ["Acrobot-v1", "MountainCar-v0"])
+def test_a_kernel_trains_to_the_same_weights(env):
+    prints = set()
+    for native in (True, False):
+        with small(env=env, num_envs=4, native=native, seed=5).build_algo() as algorithm:
+            algorithm.train()
+            prints.add(fingerprint(algorithm))
+    assert len(prints) == 1
