@@ -51,18 +51,25 @@ class Actions:
         """The whole numbers that these are to an environment of a Discrete space, as an array for the port, or None."""
         if not isinstance(self._single, Discrete):
             return None
-        array = np.asarray(actions)
-        if array.shape != self._port.shape or not np.can_cast(array.dtype, self._port.dtype):
+        if isinstance(actions, np.ndarray):
+            fits = actions.dtype.kind == "i" and self._takes(actions.dtype.type)
+        else:
+            kinds = set(map(type, actions)) if isinstance(actions, list | tuple) else set()
+            fits = bool(kinds) and all(kind in (int, bool) or self._takes(kind) for kind in kinds)
+        try:
+            array = np.asarray(actions) if fits else None
+        except OverflowError:
             return None
-        return array if self._takes(array.dtype) or _are_python_bools(actions) else None
+        return array if array is not None and self._fits(array) else None
 
-    def _takes(self, dtype: np.dtype[Any]) -> bool:
-        """Whether an environment would take numbers of this dtype, which depends on the version of Gymnasium."""
-        if dtype == self._port.dtype or dtype.kind not in "iu":
-            return bool(dtype == self._port.dtype)
-        return self._single.contains(dtype.type(max(0, getattr(self._single, "start", 0))))
+    def _fits(self, array: Array) -> bool:
+        return array.shape == self._port.shape and np.can_cast(array.dtype, self._port.dtype)
 
+    def _takes(self, kind: type) -> bool:
+        """Whether an environment would take numbers of this type, which depends on the version of Gymnasium.
 
-def _are_python_bools(actions: Any) -> bool:
-    """Whether they are Python's, which are ints, to Gymnasium too; NumPy's are not."""
-    return not isinstance(actions, np.ndarray) and all(type(action) is bool for action in actions)
+        Unsigned ones it may take, and go on with them as with no others: 0 - 1 is 255.
+        """
+        return issubclass(kind, np.signedinteger) and self._single.contains(
+            kind(max(0, getattr(self._single, "start", 0)))
+        )

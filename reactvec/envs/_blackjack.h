@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
     Hand player, dealer;
     int64_t natural, sab;     // the rules
-    int64_t redrawn;          // the two below were drawn since the row was loaded
+    int64_t redrawn;          // the two below were, since the row was loaded
     int64_t suit, face;       // of the dealer's card: a place among C D H S, and among J Q K where it counts 10
 } Game;
 

@@ -16,12 +16,6 @@ typedef struct {
     int64_t *form;
 } MountainCarBank;
 
-// np.clip.
-static inline double clip(double value, double low, double high) {
-    const double raised = value != value || value > low ? value : low;
-    return raised != raised || raised < high ? raised : high;
-}
-
 static inline void mountain_car_observe(const MountainCarBank *bank, const Ports *ports, int64_t i) {
     float *obs = (float *)ports->obs + 2 * i;
     obs[0] = (float)bank->position[i];

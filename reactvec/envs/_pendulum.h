@@ -14,8 +14,8 @@ typedef struct {
     Rows rows;
     double *theta, *theta_dot;
     double *sine;             // of theta
-    double *torque;           // the last one; NaN: none since the reset
-    int64_t *turned;          // whether the torque is of a step since the row was loaded
+    double *torque;           // the last one
+    int64_t *drawn;           // there was none since the reset
     Trigonometry trigonometry;
 } PendulumBank;
 
@@ -26,11 +26,6 @@ static inline double modulo(double x, double y) {
     const double rest = fmod(x, y);
     if (rest == 0.0) return 0.0;
     return rest < 0.0 ? rest + y : rest;
-}
-
-static inline double clip(double value, double low, double high) {
-    const double raised = value != value || value > low ? value : low;
-    return raised != raised || raised < high ? raised : high;
 }
 
 static void pendulum_observe(PendulumBank *bank, const Ports *ports, int64_t first, int64_t n) {
@@ -48,8 +43,7 @@ static void pendulum_reset(void *self, const Ports *ports, int64_t i) {
     PendulumBank *bank = self;
     bank->theta[i] = draw_uniform(&bank->rows, i, -PI, PI);
     bank->theta_dot[i] = draw_uniform(&bank->rows, i, -1.0, 1.0);
-    bank->torque[i] = NAN;
-    bank->turned[i] = 1;
+    bank->drawn[i] = 1;
     pendulum_observe(bank, ports, i, 1);
 }
 
@@ -72,7 +66,7 @@ static void pendulum_block(void *self, const Ports *ports, int64_t first, int64_
         bank->theta[i] = bank->theta[i] + speed * dt;
         bank->theta_dot[i] = speed;
         bank->torque[i] = u;
-        bank->turned[i] = 1;
+        bank->drawn[i] = 0;
         ports->reward[i] = -cost;
         ports->terminated[i] = 0;
     }

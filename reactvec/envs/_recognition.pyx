@@ -4,6 +4,8 @@ from cpython.ref cimport PyObject
 
 import sys
 import warnings
+import weakref
+from types import ModuleType
 
 import gymnasium as gym
 import numpy as np
@@ -16,12 +18,16 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *object)
     PyObject *PyList_GET_ITEM(PyObject *list, Py_ssize_t index)
 
+# In which a step renders nothing.
+cdef tuple QUIET_MODES = (None, "rgb_array", "ansi")
 cdef set WRAPPERS = {TimeLimit, OrderEnforcing, PassiveEnvChecker, RecordEpisodeStatistics}
 # Those among them that record episodes; Stable-Baselines3's is known when it is met.
 cdef set RECORDERS = {RecordEpisodeStatistics}
 cdef tuple MONITOR = ("stable_baselines3.common.monitor", "Monitor")
 # The largest step count that a kernel keeps.
 cdef object LONGEST = 2**62
+# And the longest episode whose rewards it keeps.
+cdef int LONGEST_HISTORY = 100_000
 # Up to here every int is a double.
 cdef object EXACT = 2**53
 cdef dict method_names = {}
@@ -34,8 +40,25 @@ cdef bint acts(attribute) noexcept:
     return callable(attribute) or isinstance(attribute, (property, staticmethod, classmethod))
 
 
+cdef list modules_of(cls):
+    # Where the class is defined, and what it imports from its own package.
+    home = sys.modules[cls.__module__]
+    package = cls.__module__.rpartition(".")[0]
+    return [home] + [
+        value for value in vars(home).values()
+        if isinstance(value, ModuleType) and package and value.__name__.startswith(package)
+    ]
+
+
+cdef dict members_of(owner):
+    # Of a class what acts, of a module all that has a name.
+    if isinstance(owner, type):
+        return {name: value for name, value in vars(owner).items() if acts(value)}
+    return {name: value for name, value in vars(owner).items() if not name.startswith("__")}
+
+
 def snapshot(*owners):
-    return [(owner, {name: value for name, value in vars(owner).items() if acts(value)}) for owner in owners]
+    return [(owner, members_of(owner)) for owner in owners]
 
 
 def replaced(known):
@@ -85,6 +108,8 @@ def wrapping(env):
                 return f"a {type(env).__name__} inside another wrapper"
             if type(env) is not RecordEpisodeStatistics:
                 monitored = "a Monitor without a TimeLimit"
+                if type(time_limit(env)) is TimeLimit and time_limit(env)._max_episode_steps > LONGEST_HISTORY:
+                    return "a Monitor around episodes too long to keep"
                 if env.reset_keywords:
                     return f"a Monitor with reset_keywords={env.reset_keywords!r}"
         else:
@@ -135,11 +160,11 @@ def held(list envs, Py_ssize_t references=1):
     for i in range(len(envs)):
         # Borrowed pointers: a reference of our own would be counted.
         env = PyList_GET_ITEM(<PyObject *>envs, i)
-        if Py_REFCNT(env) > references:
+        if Py_REFCNT(env) > references or weakref.getweakrefcount(<object>env):
             return f"something else holds environment {i}"
         while type(<object>env) in WRAPPERS:
             env = PyDict_GetItemString((<object>env).__dict__, "env")
-            if Py_REFCNT(env) > 1:
+            if Py_REFCNT(env) > 1 or weakref.getweakrefcount(<object>env):
                 return f"something else holds the {type(<object>env).__name__} inside environment {i}"
     return None
 
@@ -166,8 +191,11 @@ def recognise(env, bank):
     if type(instance) is not cls:
         return f"{type(instance).__name__} is not {cls.__name__}"
     if bank not in known_banks:
-        known_banks[bank] = snapshot(*[base for base in cls.__mro__ if base is not object], sys.modules[cls.__module__])
-    reason = replaced(known_banks[bank]) or shadowed(instance) or changed_attribute(instance, bank)
+        known_banks[bank] = snapshot(*[base for base in cls.__mro__ if base is not object], *modules_of(cls))
+    try:
+        reason = replaced(known_banks[bank]) or shadowed(instance) or changed_attribute(instance, bank)
+    except Exception as error:  # of odd values, which no kernel understands
+        reason = f"an attribute that is not understood: {error!r}"
     if reason is not None:
         return reason
     if bank not in refusals:
@@ -178,11 +206,13 @@ def recognise(env, bank):
 
 
 cdef changed_attribute(instance, bank):
-    if instance.render_mode is not None:
+    if instance.render_mode not in QUIET_MODES:
         return f"render_mode={instance.render_mode!r}"
     for name in bank.parameters:
         value = getattr(instance, name, None)
-        if type(value) is not float and not (type(value) is int and -EXACT <= value <= EXACT):
+        if type(value) is int and -EXACT <= value <= EXACT and (value != 0 or name in bank.may_be_zero):
+            continue
+        if type(value) is not float or value != value:
             return f"{name} is not a float"
     return bank.another(instance) or changed_space(instance, bank)
 

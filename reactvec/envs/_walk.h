@@ -26,11 +26,9 @@ typedef struct {
     Rows rows;
     const Table **table;
     int64_t *state;
-    int64_t *last_action;     // since it was loaded, or one of the two below
+    int64_t *last_action;     // or -1: none since the reset
     int64_t *drawn;           // the state is one that NumPy drew, not the table's
 } WalkBank;
-
-enum { RESET = -1, UNTOUCHED = -2 };
 
 // The first whose cumulative probability exceeds a random number, else the first of all: categorical_sample.
 static inline const Outcome *walk_outcome(const WalkBank *bank, int64_t i, int64_t action) {
@@ -67,7 +65,7 @@ static inline void walk_take(WalkBank *bank, const Ports *ports, const Outcome *
 
 static inline void walk_begin(WalkBank *bank, const Ports *ports, int64_t i) {
     ((int64_t *)ports->obs)[i] = bank->state[i] = walk_start(bank, i);
-    bank->last_action[i] = RESET;
+    bank->last_action[i] = -1;
     bank->drawn[i] = 1;
 }
 

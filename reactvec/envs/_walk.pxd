@@ -23,8 +23,6 @@ cdef extern from "_walk.h" nogil:
         int64_t *drawn
     ctypedef struct WalkInfo:
         pass
-    const int RESET
-    const int UNTOUCHED
     int walk_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
 
@@ -32,7 +30,7 @@ cdef extern from "_walk.h" nogil:
 cdef class Transitions:
     cdef Table table
     cdef list arrays
-    cdef dict states
+    cdef object key, state_type
 
 
 cdef class Walks(KernelBank):

@@ -13,3 +13,7 @@ INFO: np.dtype[np.void]
 
 class Walks(KernelBank):
     """A bank of walks: action int64[n], obs int64[n]. An action that is none of the table's is a KeyError."""
+
+    @property
+    def kept_tables(self) -> int:
+        """How many different tables it keeps."""

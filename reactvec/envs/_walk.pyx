@@ -1,3 +1,4 @@
+# cython: boundscheck=True
 # Banks of environments that walk over a table of transitions, `P` in Gymnasium.
 cimport numpy as cnp
 
@@ -22,6 +23,7 @@ assert OUTCOME.itemsize == sizeof(Outcome) and INFO.itemsize == sizeof(WalkInfo)
 cdef class Walks(KernelBank):
     info_type = INFO
     reset_types = {"prob": int}
+    actions = 4
 
     cdef int bind_walks(self, WalkBank *walks, kernel_run run, void *bank) except -1:
         self.bind(&walks.rows, run, bank)
@@ -40,15 +42,13 @@ cdef class Walks(KernelBank):
         if type(state) not in (int, np.int64) or not 0 <= state < transitions.table.states:
             raise ValueError(f"a walk needs a state below {transitions.table.states}, not {state!r}")
         self.walks.state[i] = state
-        self.walks.last_action[i] = UNTOUCHED
         return 0
 
     cdef int write_state(self, int64_t i, core) except -1:
         cdef Transitions transitions = self.table_of[i]
         state, action = self.walks.state[i], self.walks.last_action[i]
-        if action != UNTOUCHED:
-            core.s = np.int64(state) if self.walks.drawn[i] else transitions.states[state]
-            core.lastaction = None if action == RESET else np.int64(action)
+        core.s = (np.int64 if self.walks.drawn[i] else transitions.state_type)(state)
+        core.lastaction = None if action < 0 else np.int64(action)
         return 0
 
     cdef int read_parameters(self, int64_t i, core) except -1:
@@ -66,15 +66,14 @@ cdef class Walks(KernelBank):
     cdef int take_table(self, int64_t i, core) except -1:
         # Equal tables are one.
         cdef Transitions transitions
-        try:
-            arrays, states = arrays_of(core, self.masks(core))
-        except (LookupError, TypeError) as error:
-            raise ValueError(f"a table of transitions that is not understood: {error!r}") from None
-        key = tuple(array.tobytes() for array in arrays), tuple(map(type, states.values()))
+        arrays, state_type = arrays_of(core, self.masks(core))
+        key = (*[array.tobytes() for array in arrays], state_type)
         transitions = self.tables.get(key)
         if transitions is None:
-            transitions = self.tables[key] = Transitions(arrays, states)
+            transitions = self.tables[key] = Transitions(key, arrays, state_type)
         self.table_of[i] = transitions
+        if len(self.tables) > 2 * self.num_envs:  # those that nobody has any more
+            self.tables = {(<Transitions>used).key: used for used in self.table_of if used is not None}
         self.walks.table[i] = &transitions.table
         return 0
 
@@ -84,6 +83,10 @@ cdef class Walks(KernelBank):
     cdef mask_source(self, core):
         return None
 
+    @property
+    def kept_tables(self):
+        return len(self.tables)
+
     def refusal(self, action):
         return KeyError(action)
 
@@ -92,16 +95,19 @@ cdef class Walks(KernelBank):
 
     @classmethod
     def another(cls, core):
-        rows = core.P.values() if type(core.P) is dict else ()
-        return None if rows and all(type(row) is dict for row in rows) else "a table of transitions that is no table"
+        rows = list(core.P.values()) if type(core.P) is dict else []
+        numbers = set(range(cls.actions))
+        if rows and all(type(row) is dict and set(row) == numbers for row in rows):
+            return None
+        return f"a table of transitions other than of {cls.actions} actions"
 
     @classmethod
     def spaces(cls, core):
-        return spaces.Discrete(max(map(len, core.P.values()))), spaces.Discrete(len(core.P))
+        return spaces.Discrete(cls.actions), spaces.Discrete(len(core.P))
 
 
 cdef class Transitions:
-    def __init__(self, arrays, states):
+    def __init__(self, key, arrays, state_type):
         outcomes, first, start, mask = self.arrays = arrays
         self.table.outcome = <const Outcome *>cnp.PyArray_DATA(<cnp.ndarray>outcomes)
         self.table.first = <const int64_t *>cnp.PyArray_DATA(<cnp.ndarray>first)
@@ -109,7 +115,7 @@ cdef class Transitions:
         self.table.mask = <const int8_t *>cnp.PyArray_DATA(<cnp.ndarray>mask)
         self.table.states, self.table.actions = len(start), (len(first) - 1) // len(start)
         self.table.only_start = only_start(start)
-        self.states = states
+        self.key, self.state_type = key, state_type
 
 
 cdef int64_t only_start(start) except? -1:
@@ -119,8 +125,8 @@ cdef int64_t only_start(start) except? -1:
 
 
 cdef tuple arrays_of(core, masks):
-    # The arrays of a table, and the objects that stand for states in it; ValueError, LookupError or TypeError for one
-    # that Gymnasium would go through in another way.
+    # The arrays of a table, and the type of its states; ValueError, LookupError or TypeError for one that Gymnasium
+    # would go through in another way.
     number, actions = len(core.P), len(core.P[0])
     choices = [core.P[state][action] for state in range(number) for action in range(actions)]
     outcomes = [outcome for choice in choices for outcome in choice]
@@ -128,8 +134,8 @@ cdef tuple arrays_of(core, masks):
     if any(not set(map(type, column)) <= types for column, types in zip(columns, TYPES, strict=True)):
         raise ValueError("other types than a probability, a state, a reward and a flag")
     probabilities, following, rewards, flags = columns
-    if any(len(core.P[state]) != actions for state in range(number)):
-        raise ValueError("states with other actions")
+    if len(set(map(type, following))) > 1:
+        raise ValueError("states of several types")
     if not 0 <= min(following) <= max(following) < number:
         raise ValueError("states that are not numbered from 0 on")
     table = np.zeros(len(outcomes), OUTCOME)
@@ -145,4 +151,4 @@ cdef tuple arrays_of(core, masks):
     if start.dtype != np.float64 or start.shape != (number,) or not (start >= 0).all():
         raise ValueError(f"the distribution {start!r} of first states")
     mask = np.zeros(0, np.int8) if masks is None else masks
-    return [table, first, np.cumsum(start), mask], dict(zip(map(int, following), following, strict=True))
+    return [table, first, np.cumsum(start), mask], type(following[0])

@@ -73,9 +73,6 @@ cdef class CartPoles(KernelBank):
         return [(CartPoleEnv, actions), (lambda: CartPoleEnv(sutton_barto_reward=True), actions)]
 
 
-BANK = CartPoles
-
-
 cdef tuple state_of(core):
     # The four numbers; ValueError unless Gymnasium would go on in float64 with them.
     state = core.state

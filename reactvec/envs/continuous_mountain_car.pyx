@@ -26,6 +26,8 @@ cdef class ContinuousMountainCars(KernelBank):
         "power",
     )
 
+    may_be_zero = ("goal_velocity",)
+
     cdef ContinuousMountainCarBank bank
 
     def __cinit__(self, envs, autoreset_mode):

@@ -49,6 +49,7 @@ typedef struct {
     int64_t stride;
     int alike;               // all rows have the parameters of row 0
     uint8_t *phase;
+    uint8_t *touched;        // stepped since the Python object was the same
     int64_t unloaded;        // rows that are UNLOADED
     int autoreset;
     int fused_draw;          // NumPy's uniform() was compiled to a fused multiply-add
@@ -95,6 +96,12 @@ static inline double as_double(uint64_t bits) {
 // All bits set if true. Selecting by masks rather than by branches lets the compiler vectorise.
 static inline uint64_t mask(int truth) {
     return truth ? ~UINT64_C(0) : 0;
+}
+
+// np.clip, for bounds that are no NaN.
+static inline double clip(double value, double low, double high) {
+    const double raised = value < low ? low : value;
+    return high < raised ? high : raised;
 }
 
 // Generator.random().
@@ -230,6 +237,7 @@ static inline int rows_step(const Law *law, void *self, void **ports, int64_t lo
     const int64_t stuck = first_stuck(rows, lo, hi);
     const int64_t wrong = stuck >= 0 ? stuck : first_refused(rows, law, port.action, lo, hi);
     if (wrong >= 0) return (int)(wrong + 1);
+    memset(rows->touched + lo, 1, (size_t)(hi - lo));
     for (int64_t first = lo; first < hi; first += BLOCK) {
         const int64_t n = hi - first < BLOCK ? hi - first : BLOCK;
         law->step(self, &port, first, n);

@@ -25,6 +25,7 @@ cdef extern from "kernel_bank.h" nogil:
         int64_t stride
         int alike
         uint8_t *phase
+        uint8_t *touched
         int64_t unloaded
         int autoreset
         int fused_draw
@@ -64,7 +65,8 @@ cdef class KernelBank:
     cdef Rows *rows
     cdef Kernel kernel
     cdef readonly int num_envs
-    cdef list envs, cores, time_limits, bit_generators, memory
+    cdef readonly list envs
+    cdef list cores, time_limits, bit_generators, memory
     cdef dict row_of_generator
     cdef readonly object recorders
 

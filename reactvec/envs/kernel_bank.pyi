@@ -28,7 +28,9 @@ class KernelBank:
     environment: ClassVar[type[gym.Env[Any, Any]]]
     """The class that the kernel stands for; subclasses of it are others."""
     parameters: ClassVar[tuple[str, ...]]
-    """Its attributes that the kernel reads, in the order of its columns; floats, or ints that are doubles."""
+    """Its attributes that the kernel reads, in the order of its columns; floats but NaN, or ints that are doubles."""
+    may_be_zero: ClassVar[tuple[str, ...]]
+    """Those that may be the int 0, whose negative has another sign than that of 0.0."""
     unavailable: ClassVar[str | None]
     """Why the kernel stands for no environment on this machine; None where it does."""
     info_type: ClassVar[np.dtype[np.void] | None]
@@ -51,6 +53,10 @@ class KernelBank:
         Python environment's `reset` and `load` (DISABLED). ValueError without environments, or where
         one has parameters that the kernel does not understand.
         """
+
+    @property
+    def envs(self) -> list[gym.Env[Any, Any]]:
+        """The environments that it was made from; they are shadows."""
 
     @property
     def num_envs(self) -> int:

@@ -22,6 +22,8 @@ cdef dict MODES = {
     AutoresetMode.NEXT_STEP: NEXT_STEP, AutoresetMode.SAME_STEP: SAME_STEP, AutoresetMode.DISABLED: DISABLED,
 }
 cdef dict expected_spaces = {}
+# What odd values of attributes end in.
+cdef tuple UNFIT = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 
 
 cdef void forget(object capsule) noexcept:
@@ -31,6 +33,7 @@ cdef void forget(object capsule) noexcept:
 cdef class KernelBank:
     environment = None
     parameters = ()
+    may_be_zero = ()
     unavailable = None
     info_type = None
     reset_types = {}
@@ -58,8 +61,8 @@ cdef class KernelBank:
             self.read_limit(i)
             try:
                 self.read_parameters(i, self.cores[i])
-            except ValueError as error:
-                raise ValueError(f"environment {i}: {error}") from None
+            except UNFIT as error:
+                raise ValueError(f"environment {i}: {error}") from error
         self.compare_parameters()
         if any(map(_recognition.recorders, envs)):
             self.record()
@@ -82,11 +85,13 @@ cdef class KernelBank:
         self.kernel.run, self.kernel.self = run, bank
         # The padding keeps columns off each other's cache sets when their length is a power of two.
         rows.stride = stride = (self.num_envs + 15) // 16 * 16 + 16
-        column = self.columns(5)
+        column = self.columns(7)
         rows.elapsed, rows.limit = <int64_t *>column, <int64_t *>(column + stride)
         rows.generator = <bitgen_t **>(column + 2 * stride)
         rows.phase = <uint8_t *>(column + 3 * stride)
         rows.phase += self.lead(rows.phase, 1)
+        rows.touched = <uint8_t *>(column + 5 * stride)
+        rows.touched += self.lead(rows.touched, 1)
         rows.parameter = self.columns(len(self.parameters) + more_parameters)
         rows.count = self.num_envs
         rows.alike, rows.fused_draw, rows.unloaded = True, fused_draw, self.num_envs
@@ -143,7 +148,7 @@ cdef class KernelBank:
         core, time_limit = self.cores[i], self.time_limits[i]
         elapsed = 0 if time_limit is None else time_limit._elapsed_steps
         if type(elapsed) is not int:
-            raise ValueError(f"environment {i}: TimeLimit has no step count; call reset() first")
+            raise ValueError(f"environment {i}: TimeLimit counts {elapsed!r} steps; call reset() first")
         phase = rows.phase[i]
         if after_reset or phase == UNLOADED:
             rows.phase[i] = LIVE
@@ -151,25 +156,33 @@ cdef class KernelBank:
             if not after_reset:
                 self.load_parameters(i)
             self.read_state(i, core)
+            rows.elapsed[i] = elapsed
             self.adopt_generator(i, core.np_random.bit_generator)
             if self.recorders is not None:
                 left = 0 if rows.phase[i] != LIVE else rows.limit[i] - <int64_t>elapsed
                 self.recorders.load(i, left, after_reset)
-        except BaseException:
+        except BaseException as error:
             rows.phase[i] = phase
+            if isinstance(error, UNFIT):
+                raise ValueError(f"environment {i}: {error}") from error
             raise
-        rows.elapsed[i] = elapsed
+        rows.touched[i] = False
         if phase == UNLOADED:
             rows.unloaded -= 1
 
     cdef int load_parameters(self, int64_t i) except -1:
         self.read_limit(i)
         self.read_parameters(i, self.cores[i])
-        return self.compare_parameters()
+        values = self.memory[1]
+        if i in (0, self.num_envs - 1):  # the last one may be the one that makes all alike again
+            self.compare_parameters()
+        elif self.rows.alike:
+            self.rows.alike = bool((values[:, i] == values[:, 0]).all())
+        return 0
 
     def store(self, int64_t i):
         self.check_row(i)
-        if self.rows.phase[i] == UNLOADED:
+        if not self.rows.touched[i]:
             return
         self.write_state(i, self.cores[i])
         if self.time_limits[i] is not None:
@@ -190,7 +203,7 @@ cdef class KernelBank:
                     self.load_parameters(i)
                 else:
                     self.load(i, after_reset=False)
-            except ValueError as error:
+            except UNFIT as error:
                 reason = str(error)
         return reason
 

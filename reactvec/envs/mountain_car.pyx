@@ -28,6 +28,8 @@ cdef class MountainCars(KernelBank):
         "min_position", "max_position", "max_speed", "goal_position", "goal_velocity", "force", "gravity"
     )
 
+    may_be_zero = ("goal_velocity",)
+
     cdef MountainCarBank bank
 
     def __cinit__(self, envs, autoreset_mode):

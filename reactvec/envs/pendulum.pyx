@@ -16,7 +16,7 @@ cdef extern from "_pendulum.h" nogil:
         double *theta_dot
         double *sine
         double *torque
-        int64_t *turned
+        int64_t *drawn
         Trigonometry trigonometry
     int pendulum_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
@@ -35,7 +35,7 @@ cdef class Pendulums(KernelBank):
         cdef double *column = self.columns(5)
         cdef int64_t stride = self.bank.rows.stride
         self.bank.theta, self.bank.theta_dot, self.bank.sine = column, column + stride, column + 2 * stride
-        self.bank.torque, self.bank.turned = column + 3 * stride, <int64_t *>(column + 4 * stride)
+        self.bank.torque, self.bank.drawn = column + 3 * stride, <int64_t *>(column + 4 * stride)
         self.bank.trigonometry = _trigonometry.trigonometry()
 
     cdef int read_state(self, int64_t i, core) except -1:
@@ -44,14 +44,11 @@ cdef class Pendulums(KernelBank):
             raise ValueError(f"a pendulum needs a state of two float64 numbers, not {state!r}; call reset() first")
         self.bank.theta[i], self.bank.theta_dot[i] = state
         self.bank.sine[i] = np.sin(state[0])
-        self.bank.turned[i] = False
         return 0
 
     cdef int write_state(self, int64_t i, core) except -1:
         core.state = np.array([self.bank.theta[i], self.bank.theta_dot[i]])
-        if self.bank.turned[i]:
-            drawn = self.bank.rows.elapsed[i] == 0
-            core.last_u = None if drawn else np.float32(self.bank.torque[i])
+        core.last_u = None if self.bank.drawn[i] else np.float32(self.bank.torque[i])
         return 0
 
     cdef int read_parameters(self, int64_t i, core) except -1:

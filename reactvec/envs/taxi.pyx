@@ -31,6 +31,7 @@ cdef class Taxis(Walks):
         [("prob", np.float64), ("action_mask", np.int8, (ACTIONS,)), ("begun", np.bool_)], align=True
     )
     reset_types = {}
+    actions = ACTIONS
 
     cdef TaxiBank bank
 
@@ -68,7 +69,7 @@ cdef class Taxis(Walks):
             return "fickle_probability is not a float"
         if core.locs != PLACES:
             return "other places"
-        return Walks.another(core)
+        return super(Taxis, cls).another(core)
 
     @classmethod
     def trials(cls):

@@ -32,7 +32,7 @@ def same(one: Any, other: Any) -> bool:
         )
     if isinstance(one, np.random.Generator):
         return type(one) is type(other) and repr(one.bit_generator.state) == repr(other.bit_generator.state)
-    return bool(one == other)
+    return type(one) is type(other) and bool(one == other)
 
 
 class Twins:

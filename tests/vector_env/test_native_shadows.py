@@ -12,6 +12,7 @@ from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
+from tests.envs.kinds import KINDS
 from tests.sample_envs import cartpole
 from tests.vector_env.oracle import MODES, Twins, twins
 from tests.vector_env.placements import where_kernels_run
@@ -174,3 +175,31 @@ def test_actions_of_any_form_after_leaving(place: dict[str, Any]) -> None:
         both.oracle.step(np.zeros(4, int))
         both.vector.step_wait()
         both.run(5)
+
+
+@where_kernels_run
+@pytest.mark.parametrize(
+    "name", ["CartPole", "Acrobot", "MountainCar", "Pendulum", "FrozenLake", "CliffWalking", "Taxi", "Blackjack"]
+)
+def test_frames_are_those_of_the_true_state(name: str, place: dict[str, Any]) -> None:
+    """As for the environments that Stable-Baselines3's make_vec_env makes."""
+    kind = next(kind for kind in KINDS if kind.name == name)
+    make = partial(gym.make, kind.id, render_mode="rgb_array", max_episode_steps=20)
+    with twins([make] * 2, **place) as both:
+        assert ", native: " in both.vector.explain()
+        both.reset(seed=3)
+        for _ in range(5):
+            both.do("render")
+            both.run(6)
+        assert ", native: " in both.vector.explain()
+
+
+@pytest.mark.parametrize("name", ["FrozenLake", "Taxi"])
+def test_rendering_as_text(name: str) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    with twins([partial(gym.make, kind.id, render_mode="ansi")] * 2) as both:
+        both.reset(seed=3)
+        for _ in range(3):
+            both.run(4)
+            both.do("render")
+        assert ", native: " in both.vector.explain()
