@@ -40,10 +40,11 @@ int keep(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     memcpy(buffer->obs + first * buffer->width, (float *)ports[0] + lo * buffer->width, n * buffer->width * sizeof(float));
     memcpy(buffer->action + first, (int64_t *)ports[1] + lo, n * sizeof(int64_t));
     memcpy(buffer->reward + first, (double *)ports[2] + lo, n * sizeof(double));
-    memcpy(buffer->terminated + flags, terminated, n);
-    memcpy(buffer->truncated + flags, truncated, n);
+    uint8_t *restrict kept_terminated = buffer->terminated + flags, *restrict kept_truncated = buffer->truncated + flags;
+    for (int64_t i = 0; i < n; i++) steps[i] += !ended[i];
     for (int64_t i = 0; i < n; i++) {
-        steps[i] += !ended[i];
+        kept_terminated[i] = terminated[i];
+        kept_truncated[i] = truncated[i];
         ended[i] = terminated[i] | truncated[i];
     }
     return 0;

@@ -9,7 +9,7 @@ enum { LONGEST_HAND = 22, HAND = 24 };
 
 typedef struct {
     uint8_t card[HAND];
-    int64_t count;
+    int64_t count, sum, ace;  // the sum with aces as 1, and whether there is one
 } Hand;
 
 typedef struct {
@@ -28,19 +28,12 @@ typedef struct {
     int64_t player_sum, dealer_card, usable_ace;
 } BlackjackObs;
 
-static inline int64_t hand_sum(const Hand *hand, int64_t *usable_ace) {
-    int64_t sum = 0, ace = 0;
-    for (int64_t k = 0; k < hand->count; k++) {
-        sum += hand->card[k];
-        ace |= hand->card[k] == 1;
-    }
-    *usable_ace = ace && sum + 10 <= 21;
-    return *usable_ace ? sum + 10 : sum;
+static inline int64_t usable_ace(const Hand *hand) {
+    return hand->ace & (hand->sum <= 11);
 }
 
 static inline int64_t hand_value(const Hand *hand) {
-    int64_t usable_ace;
-    return hand_sum(hand, &usable_ace);
+    return hand->sum + 10 * usable_ace(hand);
 }
 
 // 0 for a hand that is bust.
@@ -53,22 +46,34 @@ static inline int hand_is_natural(const Hand *hand) {
     return hand->count == 2 && hand->card[0] + hand->card[1] == 11 && (hand->card[0] == 1 || hand->card[1] == 1);
 }
 
+static inline void hand_add(Hand *hand, int64_t card) {
+    hand->card[hand->count++] = (uint8_t)card;
+    hand->sum += card;
+    hand->ace |= card == 1;
+}
+
+static inline void hand_clear(Hand *hand) {
+    hand->count = hand->sum = hand->ace = 0;
+}
+
 // One of thirteen cards; jack, queen and king count ten.
 static inline void hand_draw(const Rows *rows, int64_t i, Hand *hand) {
     const int64_t drawn = draw_below(rows, i, 13);
-    hand->card[hand->count++] = (uint8_t)(drawn < 9 ? drawn + 1 : 10);
+    hand_add(hand, drawn < 9 ? drawn + 1 : 10);
 }
 
 static inline void blackjack_observe(const Game *game, const Ports *ports, int64_t i) {
     BlackjackObs *obs = (BlackjackObs *)ports->obs + i;
-    obs->player_sum = hand_sum(&game->player, &obs->usable_ace);
+    obs->player_sum = hand_value(&game->player);
+    obs->usable_ace = usable_ace(&game->player);
     obs->dealer_card = game->dealer.card[0];
 }
 
 static void blackjack_reset(void *self, const Ports *ports, int64_t i) {
     BlackjackBank *bank = self;
     Game *game = bank->game + i;
-    game->player.count = game->dealer.count = 0;
+    hand_clear(&game->player);
+    hand_clear(&game->dealer);
     hand_draw(&bank->rows, i, &game->dealer);
     hand_draw(&bank->rows, i, &game->dealer);
     hand_draw(&bank->rows, i, &game->player);

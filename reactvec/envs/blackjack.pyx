@@ -28,6 +28,8 @@ cdef extern from "_blackjack.h" nogil:
     ctypedef struct BlackjackBank:
         Rows rows
         Game *game
+    void hand_add(Hand *hand, int64_t card)
+    void hand_clear(Hand *hand)
     int blackjack_step(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
 # NumPy's strings, as Generator.choice gives them.
@@ -93,10 +95,9 @@ cdef bint is_hand(hand) except -1:
 
 
 cdef int take(Hand *hand, list cards) except -1:
-    cdef int64_t k
-    hand.count = len(cards)
-    for k in range(hand.count):
-        hand.card[k] = cards[k]
+    hand_clear(hand)
+    for card in cards:
+        hand_add(hand, card)
     return 0
 
 
