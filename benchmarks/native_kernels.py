@@ -38,7 +38,7 @@ SERIAL = "serial loop (Python), 8 environments"
 
 @dataclass(frozen=True)
 class Kernel:
-    """An environment that has one: its id, EnvPool's id, its C loop, and how much dearer than CartPole a step is."""
+    """An environment that has one: its id, EnvPool's, its C loop, and how much dearer than CartPole a Python step is."""
 
     env_id: str
     envpool_id: str
@@ -76,14 +76,14 @@ def random_actions(steps: int, envs: int, kernel: Kernel) -> npt.NDArray[Any]:
     return random.uniform(space.low, space.high, (steps, envs, 1)).astype(np.float32)
 
 
-def steps_of(report: Report, rows: int, envs: int, kernel: Kernel) -> int:
+def steps_of(report: Report, rows: int, envs: int) -> int:
     """Steps of a rollout that has about so many rows."""
-    return max(20, (rows // QUICK_SHARE if report.quick else rows) // kernel.weight // envs)
+    return max(20, (rows // QUICK_SHARE if report.quick else rows) // envs)
 
 
 def our_cases(report: Report, stack: ExitStack, kernel: Kernel, envs: int) -> list[Case]:
     """ReactorVectorEnv with one thread and with two."""
-    actions = random_actions(steps_of(report, NATIVE_ROWS, envs, kernel), envs, kernel)
+    actions = random_actions(steps_of(report, NATIVE_ROWS, envs), envs, kernel)
     options: dict[str, dict[str, Any]] = {ONE: {"placement": "inline"}}
     if machine.two_cores():
         options[TWO] = {"placement": "threads", "num_workers": 2}
@@ -137,7 +137,7 @@ def table_of(kernel: Kernel) -> Table | None:
 
 def loop_cases(report: Report, kernel: Kernel, envs: int) -> list[Case]:
     """The C loop on one core and on two."""
-    actions = random_actions(steps_of(report, LOOP_ROWS, envs, kernel), envs, kernel)
+    actions = random_actions(steps_of(report, LOOP_ROWS, envs), envs, kernel)
     cores, table = machine.two_cores(), table_of(kernel)
     chosen = {LOOP_ONE: tuple(machine.usable_cores()[:1]), **({LOOP_TWO: cores} if cores else {})}
     return [Case(name, partial(native_code.plain_loop, kernel.loop, actions, on, table)) for name, on in chosen.items()]
@@ -148,7 +148,7 @@ def envpool_cases(report: Report, kernel: Kernel, envs: int) -> list[Case]:
     envpool = peer("envpool")
     if envpool is None:
         return []
-    steps = max(20, (ENVPOOL_ROWS // QUICK_SHARE if report.quick else ENVPOOL_ROWS) // envs)
+    steps = steps_of(report, ENVPOOL_ROWS, envs)
     return [
         envpool_case(envpool, random_actions(steps * part, envs // part, kernel), envs, threads, kernel.envpool_id)
         for threads in ENVPOOL_THREADS
@@ -158,7 +158,7 @@ def envpool_cases(report: Report, kernel: Kernel, envs: int) -> list[Case]:
 
 def python_case(report: Report, kernel: Kernel) -> Case:
     """The serial baseline."""
-    actions = random_actions(steps_of(report, PYTHON_ROWS, 8, kernel), 8, kernel)
+    actions = random_actions(steps_of(report, PYTHON_ROWS // kernel.weight, 8), 8, kernel)
     return serial_case(SERIAL, actions, partial(make_env, kernel.env_id))
 
 
@@ -180,7 +180,7 @@ def compared(sample: Sample | None, baseline: Sample | None) -> float | None:
 def measure_one(report: Report, kernel: Kernel) -> float:
     """One environment in ReactorVectorEnv over the Python environment itself."""
     with ExitStack() as stack:
-        actions = random_actions(steps_of(report, 8 * PYTHON_ROWS, 1, kernel), 1, kernel)
+        actions = random_actions(steps_of(report, 8 * PYTHON_ROWS // kernel.weight, 1), 1, kernel)
         env = stack.enter_context(closing(reactvec.ReactorVectorEnv(env_fns(1, kernel.env_id), native=True)))
         python = serial_case(ALONE, actions, partial(make_env, kernel.env_id))
         samples = report.measure([vector_case(ONE, env, actions), python])
