@@ -38,7 +38,7 @@ SERIAL = "serial loop (Python), 8 environments"
 
 @dataclass(frozen=True)
 class Kernel:
-    """An environment that has one: its id, EnvPool's, its C loop, and how much dearer than CartPole a Python step is."""
+    """An environment that has one: its id, EnvPool's, its C loop, and how many times CartPole a Python step takes."""
 
     env_id: str
     envpool_id: str
