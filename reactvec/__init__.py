@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+from pathlib import Path as _Path
 from typing import TYPE_CHECKING, Any
 
 from reactvec.compiler import compile
@@ -70,7 +70,7 @@ __all__ = [
 
 def get_include() -> str:
     """The directory of the C headers for kernels that other packages add; see docs/kernels.md."""
-    return str(Path(__file__).parent / "envs")
+    return str(_Path(__file__).parent / "envs")
 
 
 def __getattr__(name: str) -> Any:

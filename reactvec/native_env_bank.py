@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ from reactvec.envs.kernel_bank import KernelBank
 from reactvec.native_infos import NativeInfos
 from reactvec.processes import ProcessOptions
 from reactvec.topology import OutputPort, Reaction, reaction
+
+VISITING = threading.Lock()
 
 
 class NativeEnvBank(EnvBank):
@@ -89,6 +92,13 @@ class NativeEnvBank(EnvBank):
         for k, i in enumerate(rows):
             answer[k] = self.native.adopt(i, self.env(i)) if self._ahead[i] else None
             self._ahead[i] = answer[k] is not None
+
+    @reaction(on="visit", triggers=[EnvBank.request], effects=[EnvBank.answer])
+    def visit(self, rows: range, request: Array, answer: Array) -> None:
+        """As in any bank, but of all environments one at a time: they are in one process, and may draw with the same
+        library, which need not be made for threads."""
+        with VISITING:
+            super().visit(rows, request, answer)
 
     @reaction(on="leave")
     def leave(self, rows: range) -> None:
