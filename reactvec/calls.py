@@ -20,7 +20,10 @@ from gymnasium.vector import VectorEnv
 from reactvec import visits
 from reactvec.arguments import check_call, check_timeout, row_indices, value_rows
 from reactvec.deployment import Deployment
+from reactvec.env_bank import EnvBank
 from reactvec.execution import ClosedExecutionError
+from reactvec.infos import ObjectInfos
+from reactvec.native_infos import NativeInfos
 from reactvec.processes import WorkerDeath, WorkerDiedError
 from reactvec.recovery import EnvironmentsLostError
 
@@ -54,7 +57,10 @@ class Calls(VectorEnv[Any, Any, Array]):
     _called: list[int]
     _asked: Pending
     _asked_at: int  # the tag
+    _bank: EnvBank
     _is_native: bool
+    _step_command: str
+    _told: ObjectInfos | NativeInfos  # reads the infos of steps
     _visited: bool  # the kernel has to catch up with its environments
     _ready: bool  # the last thing done was a step, and another one can follow
     _lost: EnvironmentsLostError | None
@@ -225,6 +231,22 @@ class Calls(VectorEnv[Any, Any, Array]):
             if not isinstance(error, Exception):
                 raise
             raise lost from error
+
+    def _resume(self) -> None:
+        """Let the kernel catch up with what calls did to its environments, or leave it where it cannot."""
+        deployment = self._deployment
+        deployment.execution.command("resume")
+        reasons = [(i, reason) for i, reason in enumerate(deployment.take_answers()) if reason is not None]
+        if reasons:
+            self._leave("since environment {} was changed: {}".format(*reasons[0]))
+        self._visited = False
+
+    def _leave(self, reason: str) -> None:
+        """Step the environments in Python from now on."""
+        self._deployment.execution.command("leave")
+        self._step_command, self._is_native = "step_in_python", False
+        self._told = ObjectInfos(self.single_observation_space)
+        self._bank.how = f"Python, {reason}"
 
     @property
     def _pending(self) -> Pending:

@@ -109,13 +109,7 @@ class ReactorVectorEnv(Calls):
         probing = self._processes if isolated else None
         self._bank = make_env_bank(env_fns, self.autoreset_mode, native, observation_mode, probing)
         self._is_native = isinstance(self._bank, NativeEnvBank)
-        try:
-            self._describe()
-            place = limited(resolve_placement(*asked, self._is_native, isolated), max_concurrency)
-            self._check_restart(place)
-        except BaseException:
-            self._bank.close(range(self.num_envs))
-            raise
+        place = self._placed(*asked, isolated)
         adapts = placement == "auto" and place.name == "processes" and not isolated and on_worker_failure == "raise"
         self._topology = topology_of(self._bank)
         self._deploy(Deployment(self._topology, self._bank, place, self._processes, adapts))
@@ -123,12 +117,22 @@ class ReactorVectorEnv(Calls):
         bank = self._bank
         self._told = bank.told if isinstance(bank, NativeEnvBank) else ObjectInfos(self.single_observation_space)
         self._plain_observations = isinstance(self.single_observation_space, ARRAYS)
-        self._step_command = "step"
-        self._asked = Pending.NOTHING
+        self._step_command, self._asked = "step", Pending.NOTHING
         self._ready = self._visited = False
         vectors.add(self)
-        self._reset_needed = ""
-        self._lost = None
+        self._reset_needed, self._lost = "", None
+
+    def _placed(self, placement: str, num_workers: int | None, num_envs: int, isolated: bool) -> Placement:
+        """Where the bank goes; if it can go nowhere, its environments are closed."""
+        try:
+            self._describe()
+            place = resolve_placement(placement, num_workers, num_envs, self._is_native, isolated)
+            place = limited(place, self.max_concurrency)
+            self._check_restart(place)
+        except BaseException:
+            self._bank.close(range(num_envs))
+            raise
+        return place
 
     def _check_restart(self, place: Placement) -> None:
         """ValueError where no process but this one would step environments."""
@@ -316,22 +320,6 @@ class ReactorVectorEnv(Calls):
             batch = concatenate(self.single_observation_space, obs.tolist(), empty)  # type: ignore[arg-type]
             return deepcopy(batch) if self.copy else batch
         return copied(obs) if self.copy else obs
-
-    def _resume(self) -> None:
-        """Let the kernel catch up with what calls did to its environments, or leave it where it cannot."""
-        deployment = self._deployment
-        deployment.execution.command("resume")
-        reasons = [(i, reason) for i, reason in enumerate(deployment.take_answers()) if reason is not None]
-        if reasons:
-            self._leave("since environment {} was changed: {}".format(*reasons[0]))
-        self._visited = False
-
-    def _leave(self, reason: str) -> None:
-        """Step the environments in Python from now on."""
-        self._deployment.execution.command("leave")
-        self._step_command, self._is_native = "step_in_python", False
-        self._told = ObjectInfos(self.single_observation_space)
-        self._bank.how = f"Python, {reason}"
 
     def _bring_back(self) -> None:
         """Go on in this process alone, with the environments as they are, if they can be handed over whole."""

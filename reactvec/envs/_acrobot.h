@@ -20,8 +20,6 @@ typedef struct {
     Trigonometry trigonometry;
 } AcrobotBank;
 
-#define PI 3.141592653589793
-
 // A block of states and torques, and their derivatives; the torque's is 0.
 typedef struct {
     double theta_1[BLOCK], theta_2[BLOCK], dtheta_1[BLOCK], dtheta_2[BLOCK], torque[BLOCK];

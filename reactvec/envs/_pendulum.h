@@ -19,8 +19,6 @@ typedef struct {
     Trigonometry trigonometry;
 } PendulumBank;
 
-#define PI 3.141592653589793
-
 // x % y of NumPy's floats, y > 0: fmod, and y more where that is negative.
 static inline double modulo(double x, double y) {
     const double rest = fmod(x, y);

@@ -223,32 +223,32 @@ WIDE static void proven_squares(
     }
 }
 
-// For angles that are small as a rule. n <= BLOCK; the outputs overlap neither theta nor each other.
-static inline void small_sine_cosine(
-        const Trigonometry *self, const double *theta, double *sine, double *cosine, int64_t n) {
+typedef void (*Prover)(
+    const double *theta, double *sine, double *cosine, uint64_t *unsure_sine, uint64_t *unsure_cosine, int64_t n);
+
+static inline void sine_cosine_by(
+        const Trigonometry *self, Prover prove, const double *theta, double *sine, double *cosine, int64_t n) {
     if (!self->proven) {
         numpy_apply(&self->sine, self->rows, theta, sine, n);
         numpy_apply(&self->cosine, self->rows, theta, cosine, n);
         return;
     }
     uint64_t unsure_sine[BLOCK], unsure_cosine[BLOCK];
-    proven_small(theta, sine, cosine, unsure_sine, unsure_cosine, n);
+    prove(theta, sine, cosine, unsure_sine, unsure_cosine, n);
     numpy_settle(&self->sine, self->rows, unsure_sine, theta, sine, n);
     numpy_settle(&self->cosine, self->rows, unsure_cosine, theta, cosine, n);
 }
 
-// The same for any angles.
+// n <= BLOCK; the outputs overlap neither theta nor each other.
 static inline void sine_cosine(
         const Trigonometry *self, const double *theta, double *sine, double *cosine, int64_t n) {
-    if (!self->proven) {
-        numpy_apply(&self->sine, self->rows, theta, sine, n);
-        numpy_apply(&self->cosine, self->rows, theta, cosine, n);
-        return;
-    }
-    uint64_t unsure_sine[BLOCK], unsure_cosine[BLOCK];
-    proven_sine_cosine(theta, sine, cosine, unsure_sine, unsure_cosine, n);
-    numpy_settle(&self->sine, self->rows, unsure_sine, theta, sine, n);
-    numpy_settle(&self->cosine, self->rows, unsure_cosine, theta, cosine, n);
+    sine_cosine_by(self, proven_sine_cosine, theta, sine, cosine, n);
+}
+
+// The same, quicker for angles that are small as a rule.
+static inline void small_sine_cosine(
+        const Trigonometry *self, const double *theta, double *sine, double *cosine, int64_t n) {
+    sine_cosine_by(self, proven_small, theta, sine, cosine, n);
 }
 
 // The cosine alone.

@@ -25,7 +25,6 @@ cdef class ContinuousMountainCars(KernelBank):
         "min_action", "max_action", "min_position", "max_position", "max_speed", "goal_position", "goal_velocity",
         "power",
     )
-
     may_be_zero = ("goal_velocity",)
 
     cdef ContinuousMountainCarBank bank

@@ -81,6 +81,8 @@ typedef struct {
     void (*reset)(void *self, const Ports *ports, int64_t i);
 } Law;
 
+#define PI 3.141592653589793  // np.pi
+
 static inline uint64_t as_bits(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);

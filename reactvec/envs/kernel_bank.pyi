@@ -128,3 +128,6 @@ class KernelBank:
     @classmethod
     def trials(cls) -> list[Trial]:
         """Functions that make environments, and actions for them, that show whether the kernel does the same here."""
+
+def draws_below(bit_generator: np.random.BitGenerator, number: int, count: int) -> list[int]:
+    """So many draws of `Generator.integers(0, number)`, as a kernel makes them by `draw_below`; 1 < number < 2**32."""

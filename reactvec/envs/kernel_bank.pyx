@@ -299,3 +299,10 @@ cdef int find_draw() except -1:
 
 
 find_draw()
+
+
+def draws_below(bit_generator, unsigned int number, int64_t count):
+    cdef Rows rows
+    cdef bitgen_t *generator = <bitgen_t *>PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+    rows.generator = &generator
+    return [draw_below(&rows, 0, number) for _ in range(count)]

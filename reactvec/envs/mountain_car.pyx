@@ -27,7 +27,6 @@ cdef class MountainCars(KernelBank):
     parameters = (
         "min_position", "max_position", "max_speed", "goal_position", "goal_velocity", "force", "gravity"
     )
-
     may_be_zero = ("goal_velocity",)
 
     cdef MountainCarBank bank
