@@ -1,0 +1,1 @@
+"""What acts, records and learns without Python: networks, action heads and rollouts in C."""
