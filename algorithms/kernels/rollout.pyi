@@ -11,9 +11,8 @@ class RolloutMemory:
     """`blocks` rollouts of `length` tags of `rows` rows each, filled one after the other, over and over.
 
     `types` has the shape and dtype of a row of each field, in the order of the ports of the reaction that stores them.
-    The tag says where a row goes: a rollout begins every `length` tags from tag `begin` on, and
-    earlier ones are not kept. ValueError for more than 16
-    fields.
+    The tag says where a row goes: a rollout begins every `length` tags from tag `begin` on, and earlier tags are not
+    kept. ValueError for more than 16 fields.
     """
 
     fields: dict[str, npt.NDArray[Any]]
