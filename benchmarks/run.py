@@ -24,6 +24,7 @@ SCRIPTS = (
     "python_cartpole",
     "native_kernels",
     "native_rollout",
+    "dense",
     "tags",
     "compile_time",
     "processes",

@@ -15,8 +15,8 @@ enum { RELU, TANH, SILU, ACTIVATIONS };
 // Of silu, `stored` are the slopes, else the outputs.
 #define DERIVE(name) static inline __attribute__((always_inline)) void name( \
     float *restrict deltas, const float *restrict stored, int64_t n)
-// In sixteens, so that no compiler makes a remainder.
-#define EACH(i, n) for (int64_t block = 0; block < (n); block += 16) for (int64_t i = block; i < block + 16; i++)
+// As compilers see, there is no remainder.
+#define EACH(i, n) for (int64_t i = 0, end = (n) & -16; i < end; i++)
 
 ACTIVATE(relu_forward) {
     (void)slopes;

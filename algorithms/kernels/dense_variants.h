@@ -8,6 +8,8 @@
 
 #if defined(__x86_64__)
 
+#include <cpuid.h>
+
 #define NAMED(x) x##_avx512
 #define SET "avx512"
 #define TARGET __attribute__((target("avx512f,fma")))
@@ -24,8 +26,17 @@
 #define WIDE 2
 #include "dense_tile.h"
 
-#define HAS_AVX512 (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma"))
-#define HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+enum { AVX2 = 1 << 5, AVX512F = 1 << 16 };  // of leaf 7
+
+// Does the processor have these instructions and FMA, and does the system save so much of its registers? By hand, since
+// `__builtin_cpu_supports` needs a library that is empty where Zig is the compiler, as it may be of wheels.
+static inline int has_fused(unsigned instructions, unsigned registers) {
+    const unsigned fma = 1 << 12, osxsave = 1 << 27;
+    unsigned a, b, c, d, saved, more;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (fma | osxsave)) != (fma | osxsave)) return 0;
+    __asm__("xgetbv" : "=a"(saved), "=d"(more) : "c"(0));
+    return (saved & registers) == registers && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & instructions);
+}
 
 #endif
 
@@ -47,8 +58,8 @@ static inline const Variant *dense_variant(int number) {
     const Variant *found[4] = {NULL};
     int count = 0;
 #if defined(__x86_64__)
-    if (HAS_AVX512) found[count++] = &variant_avx512;
-    if (HAS_AVX2) found[count++] = &variant_avx2;
+    if (has_fused(AVX512F, 0xE6)) found[count++] = &variant_avx512;
+    if (has_fused(AVX2, 0x06)) found[count++] = &variant_avx2;
 #endif
     found[count++] = &variant_plain;
     return number < count ? found[number] : NULL;

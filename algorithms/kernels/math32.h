@@ -27,14 +27,11 @@ static inline float power_of_two32(int32_t power) {
     return float32_of((int32_t)((uint32_t)(power + 127) << 23));
 }
 
-// e**x: 0 and infinity beyond the range, denormal numbers within it.
-static inline float exp32(float x) {
+// e**x is the mantissa returned, of about 1, times 2**power; -104 <= x <= 89.
+static inline float exp_parts32(float x, int32_t *power) {
     const float shift = 0x1.8p23f;  // added, it leaves whole numbers in the lowest bits
-    float at = x < -104.0f ? -104.0f : x;  // a NaN stays
-    at = at > 89.0f ? 89.0f : at;
-    const float shifted = at * 1.44269504088896341f + shift, whole = shifted - shift;
-    const int32_t power = bits32(shifted) - bits32(shift), half = power >> 1;
-    const float rest = (at - whole * 0.693359375f) - whole * -2.12194440e-4f;
+    const float shifted = x * 1.44269504088896341f + shift, whole = shifted - shift;
+    const float rest = (x - whole * 0.693359375f) - whole * -2.12194440e-4f;
     float sum = 1.9875691500e-4f;
     sum = sum * rest + 1.3981999507e-3f;
     sum = sum * rest + 8.3334519073e-3f;
@@ -42,8 +39,18 @@ static inline float exp32(float x) {
     sum = sum * rest + 1.6666665459e-1f;
     sum = sum * rest + 5.0000001201e-1f;
     sum = sum * (rest * rest) + rest;
-    // In two halves, since 2**power itself may be out of range. (Of a NaN the power means nothing, and the sum is NaN.)
-    return (sum + 1.0f) * power_of_two32(half) * power_of_two32(power - half);
+    *power = bits32(shifted) - bits32(shift);  // of a NaN it means nothing, and the mantissa is NaN
+    return sum + 1.0f;
+}
+
+// e**x: 0 and infinity beyond the range, denormal numbers within it.
+static inline float exp32(float x) {
+    float at = x < -104.0f ? -104.0f : x;  // a NaN stays
+    at = at > 89.0f ? 89.0f : at;
+    int32_t power;
+    const float mantissa = exp_parts32(at, &power);
+    const int32_t half = power >> 1;  // the whole may be out of range
+    return mantissa * power_of_two32(half) * power_of_two32(power - half);
 }
 
 // The natural logarithm: -infinity of 0, NaN of negative numbers.
@@ -71,7 +78,7 @@ static inline float log32(float x) {
     return x > 0.0f && x < INFINITY ? found : special;
 }
 
-// The hyperbolic tangent.
+// The hyperbolic tangent, which is 1 from 9.01 on.
 static inline float tanh32(float x) {
     const float size = fabsf(x), square = x * x;
     float sum = -5.70498872745e-3f;
@@ -80,11 +87,13 @@ static inline float tanh32(float x) {
     sum = sum * square + 1.33314422036e-1f;
     sum = sum * square + -3.33332819422e-1f;
     const float near = sum * (square * x) + x;
-    const float far = 1.0f - 2.0f / (exp32(2.0f * size) + 1.0f);
+    int32_t power;
+    const float mantissa = exp_parts32(size > 10.0f ? 20.0f : size + size, &power);
+    const float far = 1.0f - 2.0f / (mantissa * power_of_two32(power) + 1.0f);
     return size < 0.625f ? near : copysignf(far, x);
 }
 
-// The logistic function 1 / (1 + e**-x).
+// The logistic function 1 / (1 + e**-x); 0 below -88.7, where it is smaller than normal numbers.
 static inline float sigmoid32(float x) {
     return 1.0f / (1.0f + exp32(-x));
 }

@@ -109,5 +109,5 @@ def test_a_refusal_names_the_argument() -> None:
     with pytest.raises(ValueError, match=r"gradient has the shape \(5,\); it must be \(4\)"):
         adam.update(weights, np.zeros(5, np.float32), 1e-3)
     with pytest.raises(ValueError, match="weights is a float64 array"):
-        adam.update(np.zeros(4), weights, 1e-3)
+        adam.update(np.zeros(4), weights, 1e-3)  # type: ignore[arg-type]
     assert adam.step == 0

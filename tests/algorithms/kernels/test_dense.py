@@ -78,8 +78,8 @@ def test_is_fused_where_the_processor_can() -> None:
     a, b = np.full((1, 1), factor, np.float32), np.full((1, 16), factor, np.float32)
     start = np.full((1, 16), -1 - 2.0**-11, np.float32)
     for variant in dense.variants():
-        expected = 2.0**-24 if variant != "plain" else product(a, b, start, variant)[0, 0]
-        assert (product(a, b, start, variant) == expected).all()
+        allowed = {2.0**-24} if variant != "plain" else {2.0**-24, 0.0}
+        assert set(product(a, b, start, variant).reshape(-1).tolist()) <= allowed
 
 
 def test_a_refusal_says_why() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -27,7 +29,7 @@ EDGES = [
     -3.4e38,
 ]
 ODD = np.array([*EDGES, np.inf, -np.inf, np.nan], np.float32)
-EXACT = {
+EXACT: dict[str, Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]] = {
     "exp": np.exp,
     "log": np.log,
     "tanh": np.tanh,
