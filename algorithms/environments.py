@@ -92,6 +92,13 @@ def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
     return 1 if place.name == "processes" else place.workers  # a training program runs in one process
 
 
+def learner_workers(config: AlgorithmConfig) -> int:
+    """Workers that a learner may share its work among; what it learns does not depend on it."""
+    if config.placement == "inline":
+        return 1
+    return min(config.num_workers or placement.usable_cores(), placement.usable_cores())
+
+
 def check_observations(space: gym.Space[Any]) -> gym.Space[Any]:
     """The observation space, if ports can carry it; else ConfigError."""
     if np.dtype(port_type(space)[1]).hasobject:

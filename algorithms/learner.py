@@ -45,6 +45,11 @@ class Learner(Reactor):
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
+    @property
+    def current_lr(self) -> float:
+        """The learning rate of the next gradient step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
     def set_lr(self, steps: int) -> None:
         """Set the learning rate for `steps` environment steps into this run."""
         self.optimizer.param_groups[0]["lr"] = self.lr.at(self.steps_before + steps)
@@ -61,11 +66,11 @@ class Learner(Reactor):
         self.optimizer.step()
         self.gradient_steps += 1
 
-    def log(self, name: str, value: Tensor) -> None:
-        """Add a scalar to the mean that `metrics` reports."""
+    def log(self, name: str, value: Tensor, count: int = 1) -> None:
+        """Add a scalar, or the sum of `count` of them, to the mean that `metrics` reports."""
         value = value.detach()
         self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._counts[name] = self._counts.get(name, 0) + 1
+        self._counts[name] = self._counts.get(name, 0) + count
 
     def check_finite(self, name: str, steps: int) -> None:
         """FloatingPointError if a value that was logged is NaN or infinite, which the weights then are too."""
@@ -79,7 +84,7 @@ class Learner(Reactor):
         """Take the means of what was logged since the last call, and where the optimizer stands."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, {}
-        return {**means, "default_optimizer_learning_rate": float(self.optimizer.param_groups[0]["lr"])}
+        return {**means, "default_optimizer_learning_rate": self.current_lr}
 
     def optimizer_state(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of Adam's moments and step count; empty before the first step."""

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,9 @@ from .actor_critic import Joined, KernelInference, build_actor_critic, check_act
 from .algorithm import Algorithm
 from .checks import ConfigError
 from .draws import Draws
+from .environments import learner_workers
 from .episodes import EpisodeStatistics
-from .heads import Head, make_head
+from .heads import make_head
 from .kernels.actor_critic import ActorCriticKernel
 from .kernels.rollout import shuffled
 from .learner import Learner
@@ -37,12 +38,12 @@ from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference
 from .ppo_config import PPOConfig
+from .ppo_kernel import METRICS, Batch, KernelFit
+from .progress import Progress
 from .returns import gae
 from .rollout import BEGIN, Rollout
 
 Array = npt.NDArray[Any]
-
-METRICS = ("total_loss", "policy_loss", "vf_loss", "entropy", "mean_kl", "clip_fraction")
 
 
 def policy_loss(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
@@ -63,17 +64,6 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float 
     return errors.mean()
 
 
-class Batch(NamedTuple):
-    """The steps of a rollout in one row `[B, ...]`, to be learned from."""
-
-    obs: Array
-    choices: Array
-    log_probs: npt.NDArray[np.float32]
-    values: npt.NDArray[np.float32]
-    advantages: npt.NDArray[np.float32]
-    returns: npt.NDArray[np.float32]
-
-
 class PPOLearner(Learner):
     """Learns from each rollout for `num_epochs`, and sends the weights."""
 
@@ -84,12 +74,10 @@ class PPOLearner(Learner):
         self,
         module: nn.Module,
         rollout: Rollout,
-        head: Head,
+        policy: KernelPolicy | TorchPolicy,
         config: PPOConfig,
         statistics: EpisodeStatistics,
-        policy: KernelPolicy | TorchPolicy,
-        steps_before: int,
-        rollouts_before: int,
+        before: Progress,
     ) -> None:
         parameters = FlatParameters(module)
         super().__init__(
@@ -98,16 +86,17 @@ class PPOLearner(Learner):
             lr=Piecewise.of(config.lr, config.total_timesteps),
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
-            steps_before=steps_before,
+            steps_before=before.steps,
             stored=((rollout.rows,), np.uint8),
             weights=(policy.weights.shape, np.float32),
         )
-        self.send = policy.send
-        self.rollout, self.head, self.config, self.statistics = rollout, head, config, statistics
+        self.rollout, self.head, self.send = rollout, rollout.head, policy.send
+        self.config, self.statistics = config, statistics
+        self.kernel_fit: KernelFit | None = None  # gradients are torch's without
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
         self.shuffle = Draws(config.seed, "minibatch").key
-        self.rollouts_before, self.rollouts = rollouts_before, 0
+        self.rollouts_before, self.rollouts = before.tags // rollout.length, 0
         self.length, self.last_tag = rollout.length, BEGIN + rollout.length - 1
 
     @reaction(sources=[stored], effects=[weights], period="length", offset="last_tag")
@@ -117,7 +106,10 @@ class PPOLearner(Learner):
         batch = self._batch()
         now = self.steps_before + self.statistics.steps
         self.set_lr(self.statistics.steps)
-        self._fit(batch, self.clip.at(now), self.entropy_coeff.at(now))
+        number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
+        order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
+        fit = self._fit if self.kernel_fit is None else self._fit_by_kernel
+        fit(batch, order, self.clip.at(now), self.entropy_coeff.at(now))
         self.check_finite("total_loss", self.statistics.steps)
         self.rollouts += 1
         self.send(self.parameters.numpy(), weights)
@@ -146,19 +138,23 @@ class PPOLearner(Learner):
             return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
         return Batch(*(array[valid] for array in kept))
 
-    def _minibatches(self, size: int) -> Iterator[Array]:
-        """Indices of the minibatches of all epochs; what remains of an epoch is a smaller one."""
-        for epoch in range(self.config.num_epochs):
-            order = shuffled(size, self.shuffle, self.rollouts_before + self.rollouts, epoch)
-            for start in range(0, size, self.config.minibatch_size):
-                yield order[start : start + self.config.minibatch_size]
+    def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
+        """What `_fit` does, but for the last bits."""
+        assert self.kernel_fit is not None
+        means, minibatches, steps = self.kernel_fit.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        for name, mean in zip(METRICS, means.tolist(), strict=True):
+            self.log(name, torch.tensor(mean * minibatches), minibatches)
+        self.gradient_steps += steps
 
-    def _fit(self, batch: Batch, clip: float, entropy_coeff: float) -> None:
-        """Gradient steps on the minibatches, until the policy has moved too far."""
+    def _fit(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
+        """Gradient steps on the minibatches of all epochs, `order` `[epochs, B]`, until the policy has moved too
+        far.
+        """
         config, device = self.config, self.parameters.values.device
         obs = as_tensors(self.rollout.space, batch.obs, str(device))
         rest = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in batch[1:]]
-        for indices in self._minibatches(len(batch.obs)):
+        size = config.minibatch_size
+        for indices in (epoch[at : at + size] for epoch in order for at in range(0, len(epoch), size)):
             index = torch.from_numpy(indices).to(device)
             choices, old_log_probs, old_values, advantages, returns = (part[index] for part in rest)
             if config.normalize_advantages and len(indices) > 1:
@@ -179,6 +175,23 @@ class PPOLearner(Learner):
             if config.target_kl is not None and kl > 1.5 * config.target_kl:
                 return
             self.descend(loss)
+
+    def optimizer_state(self) -> dict[str, Array]:
+        """See Learner."""
+        return super().optimizer_state() if self.kernel_fit is None else self.kernel_fit.optimizer_state()
+
+    def load_optimizer_state(self, arrays: dict[str, Array]) -> None:
+        """See Learner."""
+        if self.kernel_fit is None:
+            super().load_optimizer_state(arrays)
+        else:
+            self.kernel_fit.load_optimizer_state(arrays)
+
+    @reaction(on="shutdown")
+    def close(self) -> None:
+        """End the workers of the kernels."""
+        if self.kernel_fit is not None:
+            self.kernel_fit.close()
 
 
 def _select(obs: Any, index: Tensor) -> Any:
@@ -211,42 +224,36 @@ class PPO(Algorithm[PPOConfig]):
             config.model, space, self.head, normalize=config.normalize_observations, seed=config.seed
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
-        self.net = self._network_kernel()
+        self.net = self._kernel(config.inference_backend, "inference_backend")
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length))
-        self.learner = topology.add(
-            "learner",
-            PPOLearner(
-                module,
-                self.rollout,
-                self.head,
-                config,
-                self.statistics,
-                self.policy,
-                before.steps,
-                before.tags // length,
-            ),
-        )
+        learner = PPOLearner(module, self.rollout, self.policy, config, self.statistics, before)
+        self.learner = topology.add("learner", learner)
+        net = self._learner_kernel()
+        if not isinstance(net, str):
+            learner.kernel_fit = KernelFit(net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
-    def _network_kernel(self) -> ActorCriticKernel | None:
-        """What acts and values without Python, where the configuration and the spaces allow it."""
-        config, self.how_inferred = self.config, "torch: inference_backend='torch'"
-        if config.inference_backend == "torch":
-            return None
+    def _kernel(self, backend: str, name: str) -> ActorCriticKernel | str:
+        """The network's kernel for `backend`, or why torch is used; a matter of configuration and spaces alone."""
+        config = self.config
+        if backend == "torch":
+            return f"{name}='torch'"
         net = network_kernel(config.model, self.observation_space, self.head, config.normalize_observations)
-        if not isinstance(net, str):
-            self.how_inferred = "kernel"
-            return net
-        if config.inference_backend == "kernel":
-            raise ConfigError(f"inference_backend='kernel', but {net}; use 'auto'")
-        self.how_inferred = f"torch: {net}"
-        return None
+        if isinstance(net, str) and backend == "kernel":
+            raise ConfigError(f"{name}='kernel', but {net}; use 'auto'")
+        return net
+
+    def _learner_kernel(self) -> ActorCriticKernel | str:
+        config = self.config
+        if config.device != "cpu" and config.learner_backend != "kernel":
+            return f"device={config.device!r}"
+        return self._kernel(config.learner_backend, "learner_backend")
 
     def _make_policy(self, module: nn.Module, length: int) -> KernelPolicy | TorchPolicy:
         config, space, tags = self.config, self.observation_space, self._before.tags
         acting = FlatParameters(copy.deepcopy(module).requires_grad_(False).eval())
-        if self.net is None:
+        if isinstance(self.net, str):
             inference = BlockInference(Joined(acting.module), space, config.inference_rows, config.device)
             return TorchPolicy(acting, inference, space, self.head, self.num_envs, length, tags)
         policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags)
@@ -280,7 +287,7 @@ class PPO(Algorithm[PPOConfig]):
 
     def _make_inference(self) -> BlockInference | KernelInference:
         config, learner = self.config, self.learner
-        if self.net is not None:
+        if not isinstance(self.net, str):
             return KernelInference(self.net, learner.parameters)
         return BlockInference(Joined(learner.module), self.observation_space, config.inference_rows, config.device)
 

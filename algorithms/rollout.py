@@ -58,7 +58,7 @@ class Rollout(Reactor):
 
     def __init__(self, space: gym.Space[Any], head: Head, num_envs: int, length: int, blocks: int = 1) -> None:
         super().__init__(bank=num_envs, obs=port_type(space), choice=((head.parts,), head.kernel.choice_dtype))
-        self.space, self.length = space, length
+        self.space, self.head, self.length = space, head, length
         types = {name: (self.ports[name].shape, self.ports[name].dtype) for name in Steps._fields}
         self.memory = RolloutMemory(types, length, num_envs, blocks, BEGIN)
 

@@ -17,6 +17,10 @@ class PPOKernel:
     blocks: int
     """Of a minibatch."""
 
+    @property
+    def steps(self) -> int:
+        """Gradient steps so far."""
+
     def __init__(
         self,
         net: ActorCriticKernel,
@@ -48,12 +52,7 @@ class PPOKernel:
 
     def begin(
         self,
-        obs: npt.NDArray[Any],
-        choices: npt.NDArray[Any],
-        log_probs: F32,
-        values: F32,
-        advantages: F32,
-        returns: F32,
+        steps: tuple[npt.NDArray[Any], npt.NDArray[Any], F32, F32, F32, F32],
         order: npt.NDArray[np.int64],
         *,
         normalize_advantages: bool,
@@ -61,8 +60,10 @@ class PPOKernel:
         clip: float,
         entropy_coeff: float,
     ) -> int:
-        """Start on a rollout of B steps, each array `[B, ...]` and kept until the next call; returns how many minibatches
-        there are.
+        """Start on a rollout of B steps; returns how many minibatches there are.
+
+        `steps` are observations, choices, log-probabilities, values, advantages and returns, each `[B, ...]`,
+        contiguous, and kept until the next call.
 
         `order` `[epochs, B]` holds the numbers of steps in the order in which each epoch takes them, `minibatch` at a
         time; what remains of an epoch is a smaller one. ValueError for other types or shapes.

@@ -75,7 +75,7 @@ cdef class PPOKernel:
         self, ActorCriticKernel net, int64_t minibatch, *, vf_clip, double vf_coeff, grad_clip, target_kl, double eps
     ):
         self.net, self.ppo.net, self.ppo.minibatch = net, &net.net, minibatch
-        self.blocks = self.ppo.blocks = -(-minibatch // BLOCK_ROWS)
+        self.blocks = self.ppo.blocks = (minibatch + BLOCK_ROWS - 1) // BLOCK_ROWS
         self.ppo.vf_clip, self.ppo.vf_coeff = -1.0 if vf_clip is None else vf_clip, vf_coeff
         self.ppo.grad_clip = -1.0 if grad_clip is None else grad_clip
         self.ppo.target_kl = -1.0 if target_kl is None else target_kl
@@ -128,10 +128,11 @@ cdef class PPOKernel:
         return self.ppo.descents
 
     def begin(
-        self, obs, choices, log_probs, values, advantages, returns, const int64_t[:, ::1] order, *,
-        bint normalize_advantages, double lr, double clip, double entropy_coeff,
+        self, steps, const int64_t[:, ::1] order, *, bint normalize_advantages, double lr, double clip,
+        double entropy_coeff,
     ):
         cdef int64_t batch = order.shape[1]
+        obs, choices, log_probs, values, advantages, returns = steps
         if not obs.flags.c_contiguous or obs.nbytes != batch * self.ppo.net.encoder.row:
             raise ValueError("obs must be contiguous, and of the port that this network reads")
         if choices.dtype != self.net.head.choice_dtype or choices.shape != (batch, self.net.head.parts):
@@ -145,17 +146,21 @@ cdef class PPOKernel:
         self.ppo.log_probs, self.ppo.values = floats(log_probs), floats(values)
         self.ppo.advantages, self.ppo.returns = floats(advantages), floats(returns)
         self.ppo.order, self.ppo.batch = &order[0, 0], batch
-        self.ppo.per_epoch = -(-batch // self.ppo.minibatch)
+        self.ppo.per_epoch = (batch + self.ppo.minibatch - 1) // self.ppo.minibatch
         self.ppo.minibatches = order.shape[0] * self.ppo.per_epoch
         self.ppo.lr, self.ppo.clip, self.ppo.entropy_coeff = lr, clip, entropy_coeff
         shift, scale = np.zeros(self.ppo.minibatches, np.float32), np.ones(self.ppo.minibatches, np.float32)
         self.ppo.shift, self.ppo.scale = floats(shift), floats(scale)
         if normalize_advantages:
             moments(advantages, order, self.ppo.minibatch, shift, scale)
-        self.rollout = (obs, choices, log_probs, values, advantages, returns, order, shift, scale)
+        self.rollout = (steps, order, shift, scale)
         self.memory["sums"][...] = 0
         self.ppo.at = self.ppo.stopped = 0
         return self.ppo.minibatches
+
+    @property
+    def steps(self):
+        return self.ppo.descents
 
     def means(self):
         return self.memory["sums"] / self.ppo.at, self.ppo.at

@@ -142,7 +142,7 @@ def test_reset_rows_enter_nothing():
 
     envs = SyncVectorEnv([lambda: Recorder(gym.make("CartPole-v1", max_episode_steps=9))] * 2)
     assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
-    with small(env=envs, num_envs=None, train_batch_size=64, num_epochs=1).build_algo() as algorithm:
+    with small(env=envs, num_envs=None, train_batch_size=64, learner_backend="torch").build_algo() as algorithm:
         batches = []
         learn = algorithm.learner._fit
         algorithm.learner._fit = lambda batch, *rest: (batches.append(batch), learn(batch, *rest))
