@@ -186,6 +186,7 @@ cdef int moments(
             for i in range(first, end):
                 square += (advantages[order[epoch, i]] - mean) ** 2
             if end - first > 1:
-                shift[number], scale[number] = <float>mean, <float>(1 / (sqrt(square / (end - first - 1)) + 1e-8))
+                shift[number] = <float>mean
+                scale[number] = <float>(1 / (sqrt(square / (end - first - 1)) + 1e-8))
             number += 1
     return 0
