@@ -17,7 +17,7 @@ OLDER_GYMNASIUM := .venv/gymnasium-$(GYMNASIUM)
 RLLIB := .venv/rllib
 BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
 SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
-UNBUILD = rm -rf build .venv/built*.stamp && find reactvec -type f \( -name '*.so' -o -name '*.c' \) -delete
+UNBUILD = rm -rf build .venv/built*.stamp && find reactvec algorithms -type f \( -name '*.so' -o -name '*.c' \) -delete
 
 .PHONY: demo test test-gymnasium test-integration lint bench stress oracle sanitize check-protocol wheel build clean
 
@@ -49,7 +49,7 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint reactvec
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint reactvec algorithms
 
 bench: build $(BENCH_DEPS)
 	$(BIN)/python benchmarks/run.py

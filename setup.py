@@ -8,7 +8,8 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("REACTVEC_DEBUG") == "1"
-SOURCES = sorted(Path("reactvec").rglob("*.pyx"))
+# rglob does not follow the link reactvec/algorithms.
+SOURCES = sorted([*Path("reactvec").rglob("*.pyx"), *Path("reactvec/algorithms").glob("*.pyx")])
 HEADERS = [str(p) for pattern in ("*.h", "*.pxd") for p in sorted(Path("reactvec").rglob(pattern))]
 
 extensions = [
