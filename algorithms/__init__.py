@@ -11,11 +11,11 @@ from .dqn_config import DQNConfig, ReplayBufferConfig
 
 if TYPE_CHECKING:
     from .algorithm import Algorithm
-    from .dqn import DQN, dqn_targets
+    from .dqn import DQN, dqn_loss, dqn_targets
     from .policy import QNetwork
-    from .replay_buffer import TransitionRing
     from .returns import n_step_windows
     from .training import TrainResult, train_dqn
+    from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
 _LAZY = {
@@ -23,7 +23,8 @@ _LAZY = {
     "DQN": "dqn",
     "QNetwork": "policy",
     "TrainResult": "training",
-    "TransitionRing": "replay_buffer",
+    "TransitionRing": "transition_ring",
+    "dqn_loss": "dqn",
     "dqn_targets": "dqn",
     "n_step_windows": "returns",
     "train_dqn": "training",
@@ -42,6 +43,7 @@ __all__ = [
     "TrainResult",
     "TransitionRing",
     "UnknownSetting",
+    "dqn_loss",
     "dqn_targets",
     "n_step_windows",
     "train_dqn",

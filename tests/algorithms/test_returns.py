@@ -8,8 +8,8 @@ from reactvec.algorithms import n_step_windows
 def windows(rewards, terminated=None, truncated=None, limit=None, gamma=0.5):
     n = len(rewards)
     died, cut = (np.array(f if f is not None else [0] * n, bool)[:, None] for f in (terminated, truncated))
-    limits = np.array([n if limit is None else limit])
-    result = n_step_windows(np.array(rewards, np.float64)[:, None], died, cut, limits, gamma)
+    valid = (np.arange(n) < (n if limit is None else limit))[:, None]
+    result = n_step_windows(np.array(rewards, np.float64)[:, None], died, cut, valid, gamma)
     return result.returns[0], result.discounts[0], result.lengths[0]
 
 
@@ -47,7 +47,7 @@ def test_stops_at_the_limit():
 def test_columns_are_independent():
     rewards = np.array([[1.0, 1.0], [2.0, 2.0]])
     terminated = np.array([[True, False], [False, False]])
-    result = n_step_windows(rewards, terminated, np.zeros((2, 2), bool), np.array([2, 2]), 0.9)
+    result = n_step_windows(rewards, terminated, np.zeros((2, 2), bool), np.ones((2, 2), bool), 0.9)
     np.testing.assert_allclose(result.returns, [1, 2.8], rtol=1e-6)
     np.testing.assert_allclose(result.discounts, [0, 0.81], rtol=1e-6)
     assert result.returns.dtype == result.discounts.dtype == np.float32
