@@ -16,7 +16,7 @@ BENCH_DEPS := .venv/bench.stamp
 OLDER_GYMNASIUM := .venv/gymnasium-$(GYMNASIUM)
 RLLIB := .venv/rllib
 BUILT := .venv/built$(if $(filter 1,$(REACTVEC_DEBUG)),-debug).stamp
-SOURCES := $(wildcard reactvec/*.pyx reactvec/*.pxd reactvec/*.h reactvec/*/*.pyx reactvec/*/*.pxd reactvec/*/*.h)
+SOURCES := $(foreach folder,reactvec reactvec/* reactvec/*/*,$(wildcard $(folder)/*.pyx $(folder)/*.pxd $(folder)/*.h))
 UNBUILD = rm -rf build .venv/built*.stamp && find reactvec algorithms -type f \( -name '*.so' -o -name '*.c' \) -delete
 
 .PHONY: demo test test-gymnasium test-integration lint bench stress oracle sanitize check-protocol wheel build clean

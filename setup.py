@@ -8,9 +8,21 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("REACTVEC_DEBUG") == "1"
-# rglob does not follow the link reactvec/algorithms.
-SOURCES = sorted([*Path("reactvec").rglob("*.pyx"), *Path("reactvec/algorithms").glob("*.pyx")])
-HEADERS = [str(p) for pattern in ("*.h", "*.pxd") for p in sorted(Path("reactvec").rglob(pattern))]
+# reactvec/algorithms may be a link, which rglob does not follow.
+FOLDERS = (Path("reactvec"), Path("reactvec/algorithms"))
+
+
+def files(*suffixes):
+    """The sources with one of these endings, each once."""
+    return sorted({path for folder in FOLDERS for suffix in suffixes for path in folder.rglob(f"*{suffix}")})
+
+
+def contraction(source):
+    """Environments and replay have Python's bits, and a fused multiply-add has others; networks live by them."""
+    if "kernels" not in source.parts:
+        return ["-ffp-contract=off"]
+    return ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
+
 
 extensions = [
     Extension(
@@ -18,11 +30,10 @@ extensions = [
         [str(source)],
         include_dirs=["reactvec", np.get_include()],
         libraries=["m"],
-        depends=HEADERS,
-        # No contraction: a fused multiply-add would give other bits than Python does.
-        extra_compile_args=[*(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]), "-ffp-contract=off", "-std=c11"],
+        depends=[str(path) for path in files(".h", ".pxd")],
+        extra_compile_args=[*(["-O1", "-g"] if DEBUG else ["-O3", "-g0"]), *contraction(source), "-std=c11"],
     )
-    for source in SOURCES
+    for source in files(".pyx")
 ]
 
 directives = {

@@ -8,36 +8,43 @@ from typing import TYPE_CHECKING, Any
 from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
 from .config import AlgorithmConfig, ModelConfig
 from .dqn_config import DQNConfig, ReplayBufferConfig
+from .ppo_config import PPOConfig
 
 if TYPE_CHECKING:
     from .algorithm import Algorithm
     from .dqn import DQN, dqn_loss, dqn_targets
     from .policy import QNetwork
-    from .returns import n_step_windows
-    from .training import TrainResult, train_dqn
+    from .ppo import PPO
+    from .returns import gae, n_step_windows
+    from .training import TrainResult, train_dqn, train_ppo
     from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
 _LAZY = {
     "Algorithm": "algorithm",
     "DQN": "dqn",
+    "PPO": "ppo",
     "QNetwork": "policy",
     "TrainResult": "training",
     "TransitionRing": "transition_ring",
     "dqn_loss": "dqn",
     "dqn_targets": "dqn",
+    "gae": "returns",
     "n_step_windows": "returns",
     "train_dqn": "training",
+    "train_ppo": "training",
 }
 
 __all__ = [
     "DQN",
+    "PPO",
     "Algorithm",
     "AlgorithmConfig",
     "CheckpointError",
     "ConfigError",
     "DQNConfig",
     "ModelConfig",
+    "PPOConfig",
     "QNetwork",
     "ReplayBufferConfig",
     "TrainResult",
@@ -45,8 +52,10 @@ __all__ = [
     "UnknownSetting",
     "dqn_loss",
     "dqn_targets",
+    "gae",
     "n_step_windows",
     "train_dqn",
+    "train_ppo",
 ]
 
 

@@ -23,9 +23,9 @@ from reactvec import Execution, Schedule, Topology, compile
 from .checkpoint import Checkpoint, differing, read_checkpoint, stored_settings, write_checkpoint
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
-from .draws import Draws, env_seeds
+from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_spaces, evaluation_bank, make_reactor, worker_count
+from .environments import EnvReactor, check_observations, evaluation_bank, make_reactor, worker_count
 from .episodes import EpisodeStatistics
 from .evaluation import evaluate
 from .learner import Learner
@@ -49,6 +49,8 @@ class Algorithm(ABC, Generic[C]):
 
     config_class: type[C]
     learner: Learner
+    tags_per_round = 1
+    """Training runs whole multiples of so many tags."""
 
     def __init__(self, config: C) -> None:
         self.config: C = config.copy()
@@ -65,17 +67,16 @@ class Algorithm(ABC, Generic[C]):
         config, self._before = self.config, before
         self.envs: EnvReactor = make_reactor(config)
         self.num_envs = self.envs.num_envs if isinstance(self.envs, VectorEnvReactor) else self.envs.rows
-        self.observation_space = self.envs.single_observation_space
-        self.action_space = check_spaces(self.observation_space, self.envs.single_action_space)
-        self.statistics = EpisodeStatistics(self.num_envs)
+        self.observation_space = check_observations(self.envs.single_observation_space)
+        self.action_space = self.envs.single_action_space
+        self.statistics = EpisodeStatistics(
+            self.num_envs, reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows
+        )
         topology = Topology()
         topology.add("envs", self.envs)
         topology.external(self.envs.request)
         with torch_threads(config.learner_threads):
             self._assemble(topology)
-        topology.add("statistics", self.statistics)
-        for name in ("reward", "terminated", "truncated"):
-            topology.connect(getattr(self.envs, name), getattr(self.statistics, name))
         self.schedule: Schedule = compile(topology, worker_count(config, self.envs))
         self.execution = Execution(topology, self.schedule)
         seeds = env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts)
@@ -83,15 +84,18 @@ class Algorithm(ABC, Generic[C]):
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)
         self.execution.command("reset")
-        self._inference = BlockInference(
-            self.learner.module, self.observation_space, config.inference_rows, config.device
-        )
+        self._inference = self._make_inference()
         self._asked = self._predictions = 0
-        self._explore_draws = Draws(config.seed, "predict")
 
     @abstractmethod
     def _assemble(self, topology: Topology) -> None:
-        """Add the algorithm's reactors to the topology, connect them to `self.envs`, set `self.learner`."""
+        """Add the algorithm's reactors to the topology, connect them to `self.envs` and `self.statistics`, set
+        `self.learner`.
+        """
+
+    @abstractmethod
+    def _make_inference(self) -> BlockInference:
+        """What `_actions` gets the outputs from, by the learner's weights."""
 
     @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:
@@ -112,21 +116,30 @@ class Algorithm(ABC, Generic[C]):
     # Training
 
     def train(self) -> dict[str, Any]:
-        """Run one iteration of `min_sample_timesteps_per_iteration` environment steps.
+        """Run one iteration: `min_sample_timesteps_per_iteration` environment steps, or more where a round of learning
+        needs more.
 
         Returns RLlib's result dict: `env_runners`, `learners/default_policy`, `evaluation` (when one was
         due), `timers`, `num_env_steps_sampled_lifetime`, `training_iteration`, `time_this_iter_s`,
         `time_total_s`.
         """
-        return self.train_steps(self.config.min_sample_timesteps_per_iteration)
+        return self.train_steps(self.iteration_steps)
+
+    @property
+    def iteration_steps(self) -> int:
+        """Environment steps of one `train()`."""
+        return max(self.config.min_sample_timesteps_per_iteration, self.tags_per_round * self.num_envs)
 
     def train_steps(self, steps: int) -> dict[str, Any]:
-        """`train()` for this many environment steps; what is no multiple of `num_envs` is carried over."""
+        """`train()` for this many environment steps; what is no multiple of `num_envs`, or of a round of learning, is
+        done too, and counts for the next time.
+        """
         if self.execution.closed:
             raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
         begin, before = time.perf_counter(), self.progress.steps
         self._asked += steps
-        tags = -(-self._asked // self.num_envs) - self.statistics.steps
+        rounds = -(-self._asked // (self.num_envs * self.tags_per_round))
+        tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
                 self.execution.advance(tags)
@@ -148,7 +161,8 @@ class Algorithm(ABC, Generic[C]):
         before = self._before
         return replace(
             before,
-            steps=before.steps + self.statistics.steps * self.num_envs,
+            tags=before.tags + self.statistics.tags,
+            steps=before.steps + self.statistics.steps,
             episodes=before.episodes + self.statistics.episodes,
             gradient_steps=before.gradient_steps + self.learner.gradient_steps,
         )
@@ -187,8 +201,10 @@ class Algorithm(ABC, Generic[C]):
             self.learner.module.train()
 
     @abstractmethod
-    def _actions(self, outputs: Array, explore: Array | None) -> Array:
-        """Actions `[n]` for the module's outputs `[n, ...]`; `explore`: uniform draws `[n, 2]`."""
+    def _actions(self, outputs: Array, explore: bool) -> Array:
+        """Actions `[n, *shape]` for outputs `[n, ...]`: the best, or as random as training is now, by draws that are
+        functions of the row and of `self._predictions`.
+        """
 
     def predict(self, obs: Any, explore: bool = False) -> Any:
         """The action for one observation, or an array of actions for a batch of them; told apart by shape.
@@ -200,13 +216,9 @@ class Algorithm(ABC, Generic[C]):
             ValueError: `obs` is neither an observation nor a batch of them.
         """
         rows, single = as_rows(self.observation_space, obs)
-        draws = None
-        if explore:
-            source = self._explore_draws
-            draws = source.uniform(self._predictions, np.arange(len(rows))[:, None], np.arange(2))
-            self._predictions += 1
         with self._inferring() as inference:
-            actions = self._actions(inference(rows), draws).astype(self.action_space.dtype)
+            actions = self._actions(inference(rows), explore).astype(self.action_space.dtype)
+        self._predictions += explore
         return actions[0] if single else actions
 
     def compute_single_action(self, obs: Any, explore: bool = False) -> Any:
@@ -228,7 +240,7 @@ class Algorithm(ABC, Generic[C]):
         with self._inferring() as inference:
             results = evaluate(
                 bank,
-                lambda obs: self._actions(inference(obs), None),
+                lambda obs: self._actions(inference(obs), False),
                 episodes=config.evaluation_duration // count,
                 seeds=env_seeds(config.seed, count, evaluation=True),
                 workers=worker_count(config, bank),

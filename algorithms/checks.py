@@ -11,21 +11,32 @@ Check: TypeAlias = Callable[[Any], str | None]
 
 
 # What Stable-Baselines3 and others call our settings.
-NAMES_ELSEWHERE = {
-    "batch_size": "train_batch_size",
-    "buffer_size": "replay_buffer_config",
-    "exploration_fraction": "epsilon",
-    "exploration_final_eps": "epsilon",
-    "learning_rate": "lr",
-    "learning_starts": "num_steps_sampled_before_learning_starts",
-    "max_grad_norm": "grad_clip",
-    "n_envs": "num_envs",
-    "net_arch": "model",
-    "num_envs_per_env_runner": "num_envs",
-    "policy_kwargs": "model",
-    "rollout_fragment_length": "train_freq",
-    "target_update_interval": "target_network_update_freq",
-    "training_intensity": "gradient_steps",
+NAMES_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "batch_size": ("minibatch_size", "train_batch_size"),
+    "buffer_size": ("replay_buffer_config",),
+    "clip_range": ("clip_param",),
+    "clip_range_vf": ("vf_clip_param",),
+    "ent_coef": ("entropy_coeff",),
+    "exploration_fraction": ("epsilon",),
+    "exploration_final_eps": ("epsilon",),
+    "gae_lambda": ("lambda_",),
+    "lambda": ("lambda_",),
+    "learning_rate": ("lr",),
+    "learning_starts": ("num_steps_sampled_before_learning_starts",),
+    "max_grad_norm": ("grad_clip",),
+    "n_envs": ("num_envs",),
+    "n_epochs": ("num_epochs",),
+    "n_steps": ("train_batch_size",),
+    "net_arch": ("model",),
+    "normalize_advantage": ("normalize_advantages",),
+    "num_envs_per_env_runner": ("num_envs",),
+    "num_sgd_iter": ("num_epochs",),
+    "policy_kwargs": ("model",),
+    "rollout_fragment_length": ("train_freq", "train_batch_size"),
+    "sgd_minibatch_size": ("minibatch_size",),
+    "target_update_interval": ("target_network_update_freq",),
+    "training_intensity": ("gradient_steps",),
+    "vf_coef": ("vf_loss_coeff",),
 }
 
 
@@ -47,7 +58,7 @@ class UnknownSetting(ConfigError, TypeError):
 
 def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     """The error for a setting that does not exist, with the nearest of those that do."""
-    near = [NAMES_ELSEWHERE[name]] if NAMES_ELSEWHERE.get(name) in known else []
+    near = [here for here in NAMES_ELSEWHERE.get(name, ()) if here in known][:1]
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     near = near or [other for other in known if name in other or other in name][:1]
     remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"

@@ -42,10 +42,13 @@ class ModelConfig(Settings):
     """Width of each hidden layer."""
     activation: Literal["relu", "tanh", "silu"] = "relu"
     """What follows each hidden layer."""
+    share_trunk: bool = False
+    """Whether actor and critic share all hidden layers; a network of action values has one trunk anyway."""
 
     _checks: ClassVar[dict[str, Check]] = {
         "hiddens": _widths,
         "activation": one_of("relu", "tanh", "silu"),
+        "share_trunk": one_of(True, False),
     }
 
     def validate(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
@@ -27,7 +28,9 @@ from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reacti
 from .algorithm import Algorithm
 from .checks import ConfigError
 from .dqn_config import DQNConfig
+from .draws import Draws
 from .env_runner import EpsilonGreedy
+from .episodes import StepStatistics
 from .frame_stack import frame_stack
 from .learner import Learner
 from .observations import as_tensors
@@ -179,6 +182,13 @@ class DQN(Algorithm[DQNConfig]):
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
+        self.actions = self._discrete_actions()
+        if self.statistics.has_reset_rows:
+            raise ConfigError(
+                "this vector env has autoreset_mode=NEXT_STEP; build it with "
+                "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, so that each step is a transition"
+            )
+        self._explore_draws = Draws(config.seed, "predict")
         module = build_network(config.model, space, self.action_space, dueling=config.dueling, seed=config.seed).to(
             config.device
         )
@@ -193,15 +203,25 @@ class DQN(Algorithm[DQNConfig]):
                 FlatParameters(acting),
                 BlockInference(acting, space, config.inference_rows, config.device),
                 space,
-                self.action_space,
+                self.actions,
                 self.num_envs,
                 epsilon=Piecewise.of(config.epsilon, config.total_timesteps),
                 seed=config.seed,
                 steps_before=before.steps,
             ),
         )
-        check_outputs(acting, space, int(self.action_space.n), config.device)
+        check_outputs(acting, space, int(self.actions.n), config.device)
         self._connect(topology)
+
+    def _discrete_actions(self) -> spaces.Discrete:
+        if not isinstance(self.action_space, spaces.Discrete):
+            raise ConfigError(f"DQN chooses among Discrete actions, not {self.action_space}; wrap the environment")
+        return self.action_space
+
+    def _make_inference(self) -> BlockInference:
+        return BlockInference(
+            self.learner.module, self.observation_space, self.config.inference_rows, self.config.device
+        )
 
     def _make_replay(self) -> ReplayBuffer:
         config, space = self.config, self.observation_space
@@ -212,7 +232,7 @@ class DQN(Algorithm[DQNConfig]):
             ring = TransitionRing(settings.capacity, self.num_envs, *port_type(space), stack)
         except ValueError as error:
             raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(ring, self.action_space, config, self._before)
+        return ReplayBuffer(ring, self.actions, config, self._before)
 
     def _connect(self, topology: Topology) -> None:
         envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner
@@ -227,16 +247,21 @@ class DQN(Algorithm[DQNConfig]):
             topology.connect(getattr(replay, name), getattr(learner, name))
         topology.connect(learner.weights, policy.weights, delay=self.config.weights_delay)
         topology.connect(learner.td_errors, replay.td_errors, delay=1)
+        statistics = topology.add("statistics", StepStatistics(self.statistics, self.num_envs))
+        for name in ("reward", "terminated", "truncated"):
+            topology.connect(getattr(envs, name), getattr(statistics, name))
 
     def _runner_metrics(self) -> dict[str, float]:
         return self.policy.metrics()
 
-    def _actions(self, outputs: Array, explore: Array | None) -> Array:
+    def _actions(self, outputs: Array, explore: bool) -> Array:
         actions = outputs.argmax(1)
-        if explore is not None:
-            random = (explore[:, 1] * int(self.action_space.n)).astype(np.int64)
-            actions = np.where(explore[:, 0] < self.policy.metrics()["epsilon"], random, actions)
-        moved: Array = actions + int(self.action_space.start)
+        if explore:
+            rows, n = np.arange(len(outputs)), int(self.actions.n)
+            luck = self._explore_draws.uniform(self._predictions, rows, 0)
+            random = self._explore_draws.integers(n, self._predictions, rows, 1)
+            actions = np.where(luck < self.policy.metrics()["epsilon"], random, actions)
+        moved: Array = actions + int(self.actions.start)
         return moved
 
     def _spread_weights(self) -> None:

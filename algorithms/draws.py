@@ -40,6 +40,11 @@ class Draws:
         for word in words:
             self._key = _mix(self._key ^ np.uint64((word * _WEYL + _MIX_1) & _MASK))
 
+    @property
+    def key(self) -> int:
+        """What kernels (kernels/draws.h) make the same draws of."""
+        return int(self._key[0])
+
     def bits(self, *counters: npt.ArrayLike) -> U64:
         """Random uint64, of the broadcast shape of the counters (at least one axis)."""
         state = self._key
@@ -51,6 +56,12 @@ class Draws:
     def uniform(self, *counters: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Uniform float64 in [0, 1)."""
         return (self.bits(*counters) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def normal(self, *counters: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Standard normal float64, by Box and Muller's method."""
+        radius, angle = (self.uniform(*counters, part) for part in (0, 1))
+        values: npt.NDArray[np.float64] = np.sqrt(-2 * np.log(1 - radius)) * np.cos(2 * np.pi * angle)
+        return values
 
     def integers(self, high: int, *counters: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Uniform int64 in [0, high); `high` at most 2**53."""

@@ -94,21 +94,20 @@ class EpsilonGreedy(Reactor):
         return {"epsilon": self.epsilon.at(self.steps_before + self.steps * self.num_envs)}
 
 
-def check_vector_env(env: VectorEnv[Any, Any, Any]) -> None:
-    """ConfigError unless `env` resets in the step that ends an episode, as the replay of
-    transitions needs.
-    """
+def has_reset_rows(env: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether `env` begins a new episode in the step after an end; ConfigError where that is not by its own steps."""
     mode = env.metadata.get("autoreset_mode")
-    if mode != AutoresetMode.SAME_STEP:
+    if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
         raise ConfigError(
             f"this vector env has autoreset_mode={getattr(mode, 'name', mode)}; build it with "
             "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, so that each step is a transition"
         )
+    return bool(mode == AutoresetMode.NEXT_STEP)
 
 
 class VectorEnvReactor(Reactor):
     """A Gymnasium vector env as one reactor, with the ports of an env bank; its steps belong to the caller's
-    worker.
+    worker. With `reset_rows` (NEXT_STEP) the row after an end is a reset and no step.
     """
 
     action = InputPort()
@@ -120,7 +119,7 @@ class VectorEnvReactor(Reactor):
     truncated = OutputPort(dtype=np.bool_)
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        check_vector_env(env)
+        self.reset_rows = has_reset_rows(env)
         self.env, self.num_envs = env, env.num_envs
         self.single_observation_space, self.single_action_space = (
             env.single_observation_space,
@@ -159,5 +158,9 @@ class VectorEnvReactor(Reactor):
         """Step all environments; a row of `final_obs` is valid where an episode ended."""
         observations, reward[...], terminated[...], truncated[...], infos = self.env.step(action.copy())
         write_rows(self.single_observation_space, obs, observations)
-        for env in np.flatnonzero(terminated | truncated).tolist():
+        ended = terminated | truncated
+        if self.reset_rows:
+            final_obs[ended] = obs[ended]
+            return
+        for env in np.flatnonzero(ended).tolist():
             self._write(final_obs, env, infos["final_obs"][env])

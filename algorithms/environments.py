@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from reactvec import EnvBank, make_env_bank, placement
@@ -93,10 +92,8 @@ def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
     return 1 if place.name == "processes" else place.workers  # a training program runs in one process
 
 
-def check_spaces(observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> spaces.Discrete:
-    """The action space, if DQN can learn with both; else ConfigError."""
-    if np.dtype(port_type(observation_space)[1]).hasobject:
-        raise ConfigError(f"observations of {observation_space} have no fixed shape; wrap the environment")
-    if not isinstance(action_space, spaces.Discrete):
-        raise ConfigError(f"DQN chooses among Discrete actions, not {action_space}; wrap the environment")
-    return action_space
+def check_observations(space: gym.Space[Any]) -> gym.Space[Any]:
+    """The observation space, if ports can carry it; else ConfigError."""
+    if np.dtype(port_type(space)[1]).hasobject:
+        raise ConfigError(f"observations of {space} have no fixed shape; wrap the environment")
+    return space

@@ -1,4 +1,4 @@
-"""Episode statistics: a reactor that adds up what the environments return."""
+"""Episode statistics: what the environments return, episode by episode."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ import numpy.typing as npt
 
 from reactvec import InputPort, Reactor, reaction
 
+from .kernels.rollout import Episodes
+
 Array = npt.NDArray[Any]
+Bools = npt.NDArray[np.bool_]
 
 
-class EpisodeStatistics(Reactor):
-    """Returns and lengths of the last `window` finished episodes, and counts of all."""
+class EpisodeStatistics:
+    """Returns and lengths of the last `window` finished episodes, and counts of all.
 
-    reward = InputPort()
-    terminated = InputPort(dtype=np.bool_)
-    truncated = InputPort(dtype=np.bool_)
+    With `reset_rows` the row after an end is a reset and no step, as in vector envs whose autoreset mode is NEXT_STEP.
+    """
 
-    def __init__(self, num_envs: int, *, window: int = 100, episodes_before: int = 0) -> None:
-        super().__init__(
-            reward=((num_envs,), np.float64),
-            terminated=((num_envs,), np.bool_),
-            truncated=((num_envs,), np.bool_),
-        )
+    def __init__(self, num_envs: int, *, window: int = 100, reset_rows: bool = False) -> None:
         self.returns: deque[float] = deque(maxlen=window)
         self.lengths: deque[int] = deque(maxlen=window)
-        self.episodes = episodes_before
-        self.steps = 0  # of all environments, since this reactor runs
-        self._return = np.zeros(num_envs)
-        self._begin = np.zeros(num_envs, np.int64)
+        self.episodes = 0  # that ended, since this program runs
+        self.tags = 0  # counted so far
+        self.steps = 0  # of environments, since this program runs
+        self._current = Episodes(num_envs)
+        self._ended = np.zeros((1, num_envs), np.bool_) if reset_rows else None
 
-    @reaction(sources=[reward, terminated, truncated])
-    def count(self, reward: Array, terminated: Array, truncated: Array) -> None:
-        """Add a step; close the episodes that end with it, in the order of the environments."""
-        self.steps += 1
-        self._return += reward
-        ended = terminated | truncated
-        if ended.any():
-            for env in np.flatnonzero(ended).tolist():
-                self.returns.append(float(self._return[env]))
-                self.lengths.append(self.steps - int(self._begin[env]))
-            self.episodes += int(np.count_nonzero(ended))
-            self._return[ended] = 0
-            self._begin[ended] = self.steps
+    @property
+    def has_reset_rows(self) -> bool:
+        """Whether the row after an end is no step."""
+        return self._ended is not None
+
+    def add(self, rewards: npt.NDArray[np.float64], terminated: Bools, truncated: Bools) -> Bools:
+        """Count tags `[T, N]`; episodes close by time, then environment. Returns which rows were steps, `[T, N]`."""
+        valid = np.ones(rewards.shape, np.bool_)
+        if self._ended is not None:
+            ended = np.concatenate([self._ended, terminated | truncated])
+            valid, self._ended = ~ended[:-1], ended[-1:]
+        steps, episodes = self._current.add(rewards, terminated, truncated, valid)
+        self.tags += len(rewards)
+        self.steps += steps
+        self.episodes += len(episodes)
+        self.returns.extend(total for _, total, _ in episodes)
+        self.lengths.extend(length for _, _, length in episodes)
+        return valid
 
     def metrics(self) -> dict[str, float]:
         """RLlib's `env_runners` results; NaN where no episode has finished yet."""
@@ -57,3 +60,21 @@ class EpisodeStatistics(Reactor):
             "episode_len_mean": float(np.mean(self.lengths or [np.nan])),
             "num_episodes_lifetime": self.episodes,
         }
+
+
+class StepStatistics(Reactor):
+    """Counts each tag as it happens."""
+
+    reward = InputPort()
+    terminated = InputPort(dtype=np.bool_)
+    truncated = InputPort(dtype=np.bool_)
+
+    def __init__(self, statistics: EpisodeStatistics, num_envs: int) -> None:
+        flags = ((num_envs,), np.bool_)
+        super().__init__(reward=((num_envs,), np.float64), terminated=flags, truncated=flags)
+        self.statistics = statistics
+
+    @reaction(sources=[reward, terminated, truncated])
+    def count(self, reward: Array, terminated: Array, truncated: Array) -> None:
+        """Add a step; close the episodes that end with it."""
+        self.statistics.add(reward[None], terminated[None], truncated[None])

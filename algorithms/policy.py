@@ -21,7 +21,7 @@ from .config import ModelConfig, ModelFactory
 from .draws import Draws
 from .observations import Array, Space, Tensors, as_rows, as_tensors
 
-_ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
 
 def features(space: Space) -> int:
@@ -68,7 +68,7 @@ class QNetwork(nn.Module):
         widths = [features(space), *model.hiddens]
         layers: list[nn.Module] = []
         for layer, (before, after) in enumerate(pairwise(widths)):
-            layers += [_linear(before, after, draws, layer), _ACTIVATIONS[model.activation]()]
+            layers += [_linear(before, after, draws, layer), ACTIVATIONS[model.activation]()]
         self.body = nn.Sequential(*layers)
         self.head = _linear(widths[-1], actions + dueling, draws, len(widths))
 
@@ -102,6 +102,11 @@ def build_network(
     if isinstance(model, ModelConfig):
         assert isinstance(action_space, spaces.Discrete)
         return QNetwork(space, int(action_space.n), model, dueling, draws)
+    return users_network(model, space, action_space, draws)
+
+
+def users_network(model: ModelFactory, space: Space, action_space: Space, draws: Draws) -> nn.Module:
+    """What the caller's `model` makes, under a seed of ours; torch's global generator is put back afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draws.integers(2**53, 0)[0]))
         module = model(space, action_space)

@@ -13,6 +13,8 @@ import torch
 class Progress:
     """Counts over all runs of a training, those that it resumed included."""
 
+    tags: int = 0
+    """Steps of all environments together."""
     steps: int = 0
     """Environment steps."""
     iterations: int = 0

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._windows import NO_TRANSITION, TERMINATED, TRUNCATED, close_windows
+from .kernels.rollout import gae as kernels_gae
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -60,3 +61,36 @@ def n_step_windows(rewards: npt.NDArray[Any], terminated: Bools, truncated: Bool
         last,
     )
     return NStep(returns, discounts, last // columns + 1)
+
+
+def gae(
+    rewards: npt.NDArray[np.float64],
+    values: F32,
+    end_values: F32,
+    terminated: Bools,
+    truncated: Bools,
+    valid: Bools,
+    *,
+    gamma: float,
+    lambda_: float,
+    reward_scale: float = 1.0,
+) -> tuple[F32, F32]:
+    """Advantages and returns `[T, N]` by generalised advantage estimation (Schulman et al. 2016, equations 11 and 16).
+
+    d = r + gamma V' - V and A = d + gamma lambda A', all arrays `[T, N]`, `values` those of the observations that were
+    acted on. V' is 0 after a termination, `end_values` after a truncation and after the last row, else the next row's
+    value (Pardo et al. 2018); A' is 0 after any end. Terminated wins where both are set. Rows that are not `valid` are
+    no steps: their advantage is 0 and nothing is carried through them. The returns are A + V; sums are in float64.
+    """
+    contiguous = np.ascontiguousarray
+    return kernels_gae(
+        contiguous(rewards),
+        contiguous(values),
+        contiguous(end_values),
+        contiguous(terminated),
+        contiguous(truncated),
+        contiguous(valid),
+        gamma,
+        lambda_,
+        reward_scale,
+    )

@@ -1,31 +1,61 @@
-"""train_dqn: one call from an environment to a trained and evaluated agent."""
+"""train_ppo, train_dqn: one call from an environment to a trained and evaluated agent."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 from typing_extensions import Unpack
 
+from .algorithm import Algorithm
 from .checks import ConfigError
-from .config import EnvSource
+from .config import AlgorithmConfig, EnvSource
 from .dqn import DQN
 from .dqn_config import DQNConfig, DQNSettings
 from .event_log import EventLog
+from .ppo import PPO
+from .ppo_config import PPOConfig, PPOSettings
+
+A = TypeVar("A", bound=Algorithm[Any])
+C = TypeVar("C", bound=AlgorithmConfig)
 
 
 @dataclass
-class TrainResult:
+class TrainResult(Generic[A]):
     """What a training leaves behind."""
 
-    algorithm: DQN
+    algorithm: A
     """The algorithm, with its final weights; its environments are closed."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """The result of each `train()`, in order."""
     evaluation: dict[str, Any] | None = None
     """The result of `evaluate()` with the final weights; None where there is nothing to evaluate on."""
+
+
+def train_ppo(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: PPOConfig | None = None,
+    progress: bool = True,
+    **settings: Unpack[PPOSettings],
+) -> TrainResult[PPO]:
+    """Train PPO on `env` for `total_timesteps` environment steps, then evaluate it.
+
+    `settings` (such as `seed`; `env` and `total_timesteps` too may be given by name) change those of
+    `config`, which itself is not changed. `progress` shows a bar with the mean return and the environment
+    steps per second.
+
+    Raises:
+        ConfigError: a setting that does not exist, is given twice, or makes no sense.
+    """
+    final = _settled(PPOConfig, config, settings, env=env, total_timesteps=total_timesteps)
+    with final.build_algo() as algorithm:
+        return run(algorithm, final.total_timesteps, progress=progress)
 
 
 def train_dqn(
@@ -36,28 +66,26 @@ def train_dqn(
     config: DQNConfig | None = None,
     progress: bool = True,
     **settings: Unpack[DQNSettings],
-) -> TrainResult:
-    """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it.
-
-    `settings` (such as `seed`; `env` and `total_timesteps` too may be given by name) change those of
-    `config`, which itself is not changed. `progress` shows a bar with the mean return and the environment
-    steps per second.
-
-    Raises:
-        ConfigError: a setting that does not exist, is given twice, or makes no sense.
-    """
-    positional = {"env": env, "total_timesteps": total_timesteps}
-    chosen = {name: value for name, value in positional.items() if value is not None}
-    if config is not None and not isinstance(config, DQNConfig):
-        raise ConfigError(f"config is a {type(config).__name__}, not a DQNConfig; pass settings by name: **config")
-    for name in (name for name in chosen if name in settings):
-        raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
-    final = (config.copy() if config is not None else DQNConfig()).update({**settings, **chosen})
+) -> TrainResult[DQN]:
+    """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
+    final = _settled(DQNConfig, config, settings, env=env, total_timesteps=total_timesteps)
     with final.build_algo() as algorithm:
         return run(algorithm, final.total_timesteps, progress=progress)
 
 
-def run(algorithm: DQN, total_timesteps: int, *, progress: bool) -> TrainResult:
+def _settled(kind: type[C], config: C | None, settings: Mapping[str, Any], **positional: Any) -> C:
+    """A config of `kind` that says what all arguments say together."""
+    chosen = {name: value for name, value in positional.items() if value is not None}
+    if config is not None and not isinstance(config, kind):
+        raise ConfigError(
+            f"config is a {type(config).__name__}, not a {kind.__name__}; pass settings by name: **config"
+        )
+    for name in (name for name in chosen if name in settings):
+        raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
+    return (config.copy() if config is not None else kind()).update({**settings, **chosen})
+
+
+def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]:
     """Train until the algorithm has seen `total_timesteps`, its earlier runs included, then evaluate it."""
     result, config = TrainResult(algorithm), algorithm.config
     log = EventLog(config.log_dir)
@@ -65,7 +93,7 @@ def run(algorithm: DQN, total_timesteps: int, *, progress: bool) -> TrainResult:
     try:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps:
-                outcome = algorithm.train_steps(min(config.min_sample_timesteps_per_iteration, total_timesteps - done))
+                outcome = algorithm.train_steps(min(algorithm.iteration_steps, total_timesteps - done))
                 result.history.append(outcome)
                 log.write(outcome)
                 now = algorithm.progress.steps
@@ -85,7 +113,7 @@ def _describe(outcome: dict[str, Any], steps: int) -> str:
     return f"return {mean:.1f}, fps {steps / max(outcome['time_this_iter_s'], 1e-9):,.0f}"
 
 
-def _evaluate(algorithm: DQN) -> dict[str, Any] | None:
+def _evaluate(algorithm: Algorithm[Any]) -> dict[str, Any] | None:
     try:
         return algorithm.evaluate()
     except ConfigError:

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv  # noqa: E402
 from benchmarks.harness import Case, measure, ratio, restart_with_clean_environment  # noqa: E402
 from benchmarks.rollouts import ENV_ID, env_fns, random_actions, sb3_case, vector_case  # noqa: E402
 from reactvec import ReactorVectorEnv  # noqa: E402
-from reactvec.algorithms import TrainResult, train_dqn  # noqa: E402
+from reactvec.algorithms import DQN, TrainResult, train_dqn  # noqa: E402
 
 RUNS = ROOT / "runs"
 STEPS, SEED = 50_000, 0
@@ -50,7 +50,7 @@ def compare_speed() -> None:
         print(f"  {name:<24} {sample.rate.median:>12,.0f} steps/s  {times:>7.2f} x {SYNC}")
 
 
-def draw_curve(result: TrainResult, target: Path) -> None:
+def draw_curve(result: TrainResult[DQN], target: Path) -> None:
     """The mean return of the last 100 training episodes over environment steps, and the evaluation."""
     import matplotlib
 

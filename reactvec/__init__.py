@@ -22,7 +22,7 @@ from reactvec.topology import (
 )
 
 if TYPE_CHECKING:
-    from reactvec.algorithms import DQN, DQNConfig, train_dqn
+    from reactvec.algorithms import DQN, PPO, DQNConfig, PPOConfig, train_dqn, train_ppo
     from reactvec.env_bank import EnvBank
     from reactvec.gym import make_vec
     from reactvec.native_env_bank import make_env_bank
@@ -34,22 +34,27 @@ _LAZY = {
     "DQN": "reactvec.algorithms",
     "DQNConfig": "reactvec.algorithms",
     "EnvBank": "reactvec.env_bank",
+    "PPO": "reactvec.algorithms",
+    "PPOConfig": "reactvec.algorithms",
     "ReactorVectorEnv": "reactvec.vector_env",
     "make_env_bank": "reactvec.native_env_bank",
     "make_vec": "reactvec.gym",
     "port_type": "reactvec.port_types",
     "train_dqn": "reactvec.algorithms",
+    "train_ppo": "reactvec.algorithms",
     "unpack": "reactvec.port_types",
 }
 
 __all__ = [
     "DQN",
+    "PPO",
     "CausalityLoop",
     "DQNConfig",
     "EnvBank",
     "Execution",
     "InputPort",
     "OutputPort",
+    "PPOConfig",
     "Reactor",
     "ReactorVectorEnv",
     "Schedule",
@@ -64,6 +69,7 @@ __all__ = [
     "present",
     "reaction",
     "train_dqn",
+    "train_ppo",
     "unpack",
 ]
 

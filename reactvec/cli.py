@@ -1,4 +1,4 @@
-"""`reactvec train dqn`, `reactvec explain dqn`, `reactvec tune`, `reactvec info`."""
+"""`reactvec train ppo|dqn`, `reactvec explain ppo|dqn`, `reactvec tune`, `reactvec info`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from reactvec.algorithms.checks import NAMES_ELSEWHERE, CheckpointError, ConfigError, MissingExtra
 from reactvec.placement import gil_enabled, usable_cores
 
+if TYPE_CHECKING:
+    from reactvec.algorithms import AlgorithmConfig
+
 USAGE = """\
-reactvec train dqn --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER)
-reactvec explain dqn --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
+reactvec train ppo --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER); or: train dqn
+reactvec explain ppo --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
 reactvec tune CartPole-v1 ...                measure which vector environment is the fastest for yours, on this machine
 reactvec info                                versions, cores and compiler
 
-Settings are flags (--lr 1e-3 --num-envs 16), or a JSON file (--config FILE); `reactvec train dqn --help` lists them.
+Settings are flags (--lr 1e-3 --num-envs 16), or a JSON file (--config FILE); `reactvec train ppo --help` lists them.
 """
 
 PACKAGES = ("reactvec", "numpy", "gymnasium", "torch", "safetensors", "tyro", "stable-baselines3", "cython")
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @dataclass
 class _Train:
-    """Train DQN, evaluate it, and print the result."""
+    """Train, evaluate, and print the result."""
 
     config: Any
     save: Path | None = None
@@ -72,10 +76,10 @@ class _Explain:
     """Print a Mermaid flowchart instead of words."""
 
 
-def train(flags: Sequence[str]) -> int:
-    """`reactvec train dqn`."""
-    options = _parse(_Train, "train dqn", flags)
-    from reactvec.algorithms import train_dqn
+def train(algorithm: str, flags: Sequence[str]) -> int:
+    """`reactvec train ppo`, `reactvec train dqn`."""
+    options = _parse(_Train, "train", algorithm, flags)
+    from reactvec.algorithms import train_dqn, train_ppo
     from reactvec.algorithms.checkpoint import check_target
 
     folder = options.config.checkpoint_dir
@@ -83,7 +87,8 @@ def train(flags: Sequence[str]) -> int:
         if path is not None:
             with _writing(flag):
                 check_target(path)
-    result = train_dqn(config=options.config, progress=not options.quiet)
+    call: Any = {"ppo": train_ppo, "dqn": train_dqn}[algorithm]
+    result: Any = call(config=options.config, progress=not options.quiet)
     print(json.dumps(result.evaluation, indent=2))
     if options.save is not None:
         with _writing("--save"):
@@ -99,11 +104,11 @@ def _writing(flag: str) -> Iterator[None]:
         raise CheckpointError(f"{flag}: {error}") from error
 
 
-def explain(flags: Sequence[str]) -> int:
-    """`reactvec explain dqn`."""
-    options = _parse(_Explain, "explain dqn", flags)
-    with options.config.build_algo() as algorithm:
-        schedule = algorithm.schedule
+def explain(algorithm: str, flags: Sequence[str]) -> int:
+    """`reactvec explain ppo`, `reactvec explain dqn`."""
+    options = _parse(_Explain, "explain", algorithm, flags)
+    with options.config.build_algo() as built:
+        schedule = built.schedule
         print(schedule.to_mermaid() if options.mermaid else schedule.explain())
     return 0
 
@@ -178,35 +183,39 @@ def info(flags: Sequence[str]) -> int:
 
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "train dqn": train,
-    "explain dqn": explain,
+    "train ppo": partial(train, "ppo"),
+    "train dqn": partial(train, "dqn"),
+    "explain ppo": partial(explain, "ppo"),
+    "explain dqn": partial(explain, "dqn"),
     "tune": tune,
     "info": info,
 }
 
 
-def _parse(command: type[Any], name: str, flags: Sequence[str]) -> Any:
-    """The options of a command, its settings in `.config` as a DQNConfig."""
+def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) -> Any:
+    """The options of a command, its settings in `.config` as the config of the algorithm."""
     try:
         import tyro
     except ModuleNotFoundError:
         raise MissingExtra("the command line needs tyro: pip install 'reactvec[train]'") from None
-    from reactvec.algorithms import DQNConfig
+    from reactvec.algorithms import DQNConfig, PPOConfig
 
+    kind: type[AlgorithmConfig] = {"ppo": PPOConfig, "dqn": DQNConfig}[algorithm]
     for flag in flags:
         setting = flag.partition("=")[0].removeprefix("--").replace("-", "_")
-        if flag.startswith("--") and setting in NAMES_ELSEWHERE:
-            here = NAMES_ELSEWHERE[setting].replace("_", "-")
+        known = {field.name for field in dataclasses.fields(kind)}
+        if flag.startswith("--") and setting not in known and setting in NAMES_ELSEWHERE:
+            here = next((name for name in NAMES_ELSEWHERE[setting] if name in known), "help").replace("_", "-")
             raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
     words, default = _config_file(list(flags))
-    settings = _flags_type(tyro)
+    settings = _flags_type(tyro, kind)
     command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
-    defaults = vars(DQNConfig.from_dict(default))
+    defaults = vars(kind.from_dict(default))
     defaults["env_config"] = json.dumps(defaults["env_config"])
-    options = tyro.cli(command, prog=f"reactvec {name}", args=words, default=command(settings(**defaults)))
+    options = tyro.cli(command, prog=f"reactvec {verb} {algorithm}", args=words, default=command(settings(**defaults)))
     given = vars(options.config)
     given["env_config"] = _json_object("--env-config", given["env_config"])
-    options.config = DQNConfig(**given)
+    options.config = kind(**given)
     return options
 
 
@@ -235,12 +244,13 @@ def _json_object(flag: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _flags_type(tyro: Any) -> type[Any]:
-    """The fields of DQNConfig, documented, with types that a shell can give."""
-    from reactvec.algorithms import DQNConfig, ModelConfig, config, dqn_config
+def _flags_type(tyro: Any, kind: type[AlgorithmConfig]) -> type[Any]:
+    """The fields of a config, documented, with types that a shell can give."""
+    from reactvec.algorithms import ModelConfig
 
     kinds = {"env": str | None, "evaluation_env": str | None, "env_config": str, "model": ModelConfig}
-    names, docs = {**vars(config), **vars(dqn_config)}, DQNConfig.docs()
+    names = {name: value for base in kind.__mro__ for name, value in vars(sys.modules[base.__module__]).items()}
+    docs = kind.docs()
     fields = [
         (
             setting.name,
@@ -249,7 +259,7 @@ def _flags_type(tyro: Any) -> type[Any]:
                 tyro.conf.arg(help=docs[setting.name]),
             ],
         )
-        for setting in dataclasses.fields(DQNConfig)
+        for setting in dataclasses.fields(kind)
     ]
     return dataclasses.make_dataclass("Settings", fields, kw_only=True)
 

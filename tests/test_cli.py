@@ -59,7 +59,7 @@ def test_config_file(capsys, tmp_path):
     ("words", "message"),
     [
         (["tran", "dqn"], "did you mean `reactvec train dqn`"),
-        (["train", "ppo"], "reactvec has no command 'train ppo'"),
+        (["train", "a3c"], "reactvec has no command 'train a3c'"),
         (["train", "dqn", "--env", "CartPole-v1", "--gamma", "3"], "gamma=3.0 must be a number >= 0 and <= 1"),
         (["train", "dqn"], "env is not set"),
         (["train", "dqn", "--config"], "--config needs a JSON file"),
@@ -83,7 +83,7 @@ def test_info_and_usage(capsys):
     assert "usable cores" in out
     assert "numpy" in out
     assert run(capsys)[1] == run(capsys, "--help")[1]
-    assert "reactvec train dqn" in run(capsys)[1]
+    assert "reactvec train ppo" in run(capsys)[1]
 
 
 def test_a_missing_extra_is_named(capsys, monkeypatch):

@@ -38,3 +38,11 @@ def fingerprint(algorithm: DQN) -> str:
     digest.update(learner.parameters.numpy().tobytes())
     digest.update(learner.target_parameters.numpy().tobytes())
     return digest.hexdigest()
+
+
+def weights_of(algorithm) -> str:
+    """A hash of the weights and of the optimizer's state."""
+    digest = hashlib.sha256(algorithm.learner.parameters.numpy().tobytes())
+    for array in algorithm.learner.optimizer_state().values():
+        digest.update(array.tobytes())
+    return digest.hexdigest()

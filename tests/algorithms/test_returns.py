@@ -1,8 +1,9 @@
 """n-step windows with numbers worked out by hand."""
 
 import numpy as np
+import pytest
 
-from reactvec.algorithms import n_step_windows
+from reactvec.algorithms import gae, n_step_windows
 
 
 def windows(rewards, terminated=None, truncated=None, limit=None, gamma=0.5):
@@ -51,3 +52,58 @@ def test_columns_are_independent():
     np.testing.assert_allclose(result.returns, [1, 2.8], rtol=1e-6)
     np.testing.assert_allclose(result.discounts, [0, 0.81], rtol=1e-6)
     assert result.returns.dtype == result.discounts.dtype == np.float32
+
+
+def advantages(rewards, values, ends, terminated=(), truncated=(), invalid=(), gamma=0.5, lambda_=0.5):
+    """Of one environment; `terminated`, `truncated`, `invalid` are times."""
+    flags = np.zeros((3, len(rewards), 1), bool)
+    for flag, times in zip(flags, (terminated, truncated, invalid), strict=True):
+        flag[list(times)] = True
+    columns = (np.array(rewards, np.float64)[:, None], np.array(values, np.float32)[:, None])
+    ends = np.array(ends, np.float32)[:, None]
+    result, returns = gae(*columns, ends, flags[0], flags[1], ~flags[2], gamma=gamma, lambda_=lambda_)
+    np.testing.assert_allclose(returns, result + columns[1])
+    return result[:, 0].tolist()
+
+
+def test_gae_without_an_end_bootstraps_from_what_comes_after():
+    # d2 = 1 + 8/2 - 2 = 3; d1 = 1 + 2/2 - 4 = -2; d0 = 1 + 4/2 - 2 = 1; A1 = -2 + 3/4; A0 = 1 + A1/4
+    assert advantages([1, 1, 1], [2, 4, 2], [0, 0, 8]) == [1 - 1.25 / 4, -1.25, 3]
+
+
+def test_gae_stops_at_a_termination():
+    # d1 = 1 - 4 = -3, and nothing of A2 comes back; A2 = 3; A0 = 1 - 3/4
+    assert advantages([1, 1, 1], [2, 4, 2], [0, 9, 8], terminated=[1]) == [0.25, -3, 3]
+
+
+def test_gae_bootstraps_through_a_truncation_and_carries_nothing():
+    # d1 = 1 + 9/2 - 4 = 1.5
+    assert advantages([1, 1, 1], [2, 4, 2], [0, 9, 8], truncated=[1]) == [1 + 1.5 / 4, 1.5, 3]
+
+
+def test_gae_terminated_wins():
+    assert advantages([1, 1, 1], [2, 4, 2], [0, 9, 8], terminated=[1], truncated=[1]) == [0.25, -3, 3]
+    assert advantages([1, 1], [2, 4], [7, 9], terminated=[1], truncated=[1]) == [0.25, -3]
+
+
+def test_gae_ends_in_the_last_row():
+    assert advantages([1, 1], [2, 4], [0, 9], truncated=[1]) == [1 + 1.5 / 4, 1.5]
+
+
+def test_gae_carries_nothing_through_rows_that_are_no_steps():
+    # row 1 is none: row 0 bootstraps from its value, 4, and nothing of row 2 arrives
+    assert advantages([1, 100, 1], [2, 4, 2], [0, 50, 8], invalid=[1]) == [1, 0, 3]
+
+
+def test_gae_scales_rewards():
+    one, flags = np.ones((1, 1)), np.ones((1, 1), bool)
+    zero = np.zeros((1, 1), np.float32)
+    found = gae(one, zero, zero, flags, flags, flags, gamma=0.9, lambda_=0.9, reward_scale=0.25)
+    assert found[0] == found[1] == 0.25
+
+
+def test_gae_refuses_other_shapes():
+    one, flags = np.ones((2, 1)), np.ones((2, 1), bool)
+    values = np.zeros((1, 1), np.float32)
+    with pytest.raises(ValueError, match=r"values are \[1, 1\], rewards \[2, 1\]"):
+        gae(one, values, values, flags, flags, flags, gamma=0.9, lambda_=0.9)

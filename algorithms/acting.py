@@ -1,0 +1,99 @@
+"""Policies that draw actions from a network in torch, one inference per tag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec.port_types import port_type
+
+from .heads import Head
+from .parameters import FlatParameters
+from .policy import BlockInference
+
+Array = npt.NDArray[Any]
+
+
+class TorchPolicy(Reactor):
+    """Draws an action for each environment, and values what was observed.
+
+    `inference` makes outputs and, in the last column, the value. The draws of an environment are functions of (seed,
+    its index, its step count), where `tags_before` steps were taken by the runs that this one resumes. `weights` are
+    taken over at the tags at which they are present; rollouts of `length` tags end at multiples of it.
+    """
+
+    obs = InputPort()
+    weights = InputPort(dtype=np.float32)
+    next_obs = InputPort()
+    final_obs = InputPort()
+    terminated = InputPort(dtype=np.bool_)
+    truncated = InputPort(dtype=np.bool_)
+    choice = OutputPort()
+    action = OutputPort()
+    log_prob = OutputPort(dtype=np.float32)
+    value = OutputPort(dtype=np.float32)
+    end_value = OutputPort(dtype=np.float32)
+
+    def __init__(
+        self,
+        parameters: FlatParameters,
+        inference: BlockInference,
+        space: gym.Space[Any],
+        head: Head,
+        num_envs: int,
+        length: int,
+        tags_before: int,
+    ) -> None:
+        rows = (num_envs, *port_type(space)[0]), port_type(space)[1]
+        super().__init__(
+            obs=rows,
+            next_obs=rows,
+            final_obs=rows,
+            weights=((parameters.values.numel(),), np.float32),
+            choice=((num_envs, head.parts), head.kernel.choice_dtype),
+            action=((num_envs, *head.shape), head.kernel.action_dtype),
+            terminated=((num_envs,), np.bool_),
+            truncated=((num_envs,), np.bool_),
+            log_prob=((num_envs,), np.float32),
+            value=((num_envs,), np.float32),
+            end_value=((num_envs,), np.float32),
+        )
+        self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
+        self.tags_before, self.tags = tags_before, 0
+
+    @reaction(sources=[obs, weights, present(weights)], effects=[choice, action, log_prob, value])
+    def act(
+        self,
+        obs: Array,
+        weights: Array,
+        fresh: Array,
+        choice: Array,
+        action: Array,
+        log_prob: Array,
+        value: Array,
+    ) -> None:
+        """Draw one action per environment, by the weights that have arrived."""
+        if fresh.any():
+            self.parameters.load(weights)
+        made = self.inference(obs)
+        value[...] = made[:, -1]
+        outputs = np.ascontiguousarray(made[:, :-1])
+        choice[...], action[...], log_prob[...] = self.head.act(outputs, 0, self.tags_before + self.tags, True)
+        self.tags += 1
+
+    @reaction(sources=[next_obs, final_obs, terminated, truncated], effects=[end_value])
+    def value_ends(
+        self, next_obs: Array, final_obs: Array, terminated: Array, truncated: Array, end_value: Array
+    ) -> None:
+        """Value what comes after truncated episodes and after the rollout, by the weights that acted."""
+        cut = truncated & ~terminated
+        if cut.any():
+            end_value[cut] = self.inference(final_obs[cut])[:, -1]
+        if self.tags % self.length == 0:
+            going = ~(truncated | terminated)
+            if going.any():
+                end_value[going] = self.inference(next_obs[going])[:, -1]

@@ -1,0 +1,127 @@
+"""Action heads: what a network's outputs mean as a distribution over the actions of a space."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from .checks import ConfigError
+from .draws import Draws
+from .kernels.head import HeadKernel
+
+Array = npt.NDArray[Any]
+
+_LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
+
+
+class Head(ABC):
+    """A distribution over the actions of `space` for each row of a network's `outputs` `[n, self.outputs]`.
+
+    A *choice* `[n, parts]` is what the loss is about and a rollout keeps; `act` makes actions of it. Drawing is done
+    in C (kernels/head.h), for networks in torch as well; `log_prob` and `entropy` are differentiable.
+    """
+
+    def __init__(self, space: gym.Space[Any], kernel: HeadKernel) -> None:
+        self.space, self.kernel = space, kernel
+        self.parts, self.outputs = kernel.parts, kernel.outputs
+        self.shape: tuple[int, ...] = space.shape or ()
+
+    def act(self, outputs: Array, first: int, step: int, explore: bool) -> tuple[Array, Array, Array]:
+        """Choices `[n, parts]`, actions `[n, *shape]` and log-probabilities `[n]`; the draws of row i are a function of
+        the seed, first + i and step.
+        """
+        choices, actions, log_probs = self.kernel.act(outputs, first, step, explore)
+        return choices, actions.reshape(len(actions), *self.shape), log_probs
+
+    @abstractmethod
+    def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
+        """The logarithm `[n]` of the probability, or density, of choices `[n, parts]`."""
+
+    @abstractmethod
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """The entropy `[n]`; of squashed actions, for which there is no formula, that of what is squashed."""
+
+
+class Categories(Head):
+    """One category for each part, independently: the outputs are logits, part after part."""
+
+    def __init__(self, space: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary, key: int) -> None:
+        sizes, starts = _categories(space)
+        super().__init__(space, HeadKernel("categories", sizes, starts, space.dtype, key))
+        self.sizes = sizes
+
+    def _log_probs(self, outputs: Tensor) -> list[Tensor]:
+        parts = [outputs] if self.parts == 1 else torch.split(outputs, self.sizes, 1)
+        return [nn.functional.log_softmax(part, 1) for part in parts]
+
+    def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
+        """See Head."""
+        chosen = [part.gather(1, choices[:, k : k + 1]) for k, part in enumerate(self._log_probs(outputs))]
+        return chosen[0].squeeze(1) if self.parts == 1 else torch.cat(chosen, 1).sum(1)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """See Head."""
+        entropies = [-(part.exp() * part).sum(1) for part in self._log_probs(outputs)]
+        return entropies[0] if self.parts == 1 else torch.stack(entropies).sum(0)
+
+
+class Gaussian(Head):
+    """Independent normal numbers: the outputs are means, then logarithms of standard deviations.
+
+    What leaves the bounds is clipped by the environment's door, unknown to the loss, or, with `squash`, a tanh maps the
+    line to the bounds.
+    """
+
+    def __init__(self, space: spaces.Box, key: int, squash: bool) -> None:
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        if squash and not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise ConfigError(f"actions of {space} have no bounds to be squashed into; set squash_actions=False")
+        super().__init__(space, HeadKernel("squash" if squash else "clip", low, high, space.dtype, key))
+        self.squash = squash
+
+    def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
+        """See Head. (Squashed: Haarnoja et al. 2018, appendix C, in units of a range from -1 to 1.)"""
+        mean, log_std = outputs.chunk(2, 1)
+        noise = (choices - mean) * (-log_std).exp()
+        density = -0.5 * noise.square() - log_std - _LOG_SQRT_2_PI
+        if self.squash:
+            density = density - 2 * (math.log(2) - choices - nn.functional.softplus(-2 * choices))
+        return density.sum(1)
+
+    def entropy(self, outputs: Tensor) -> Tensor:
+        """See Head."""
+        return (outputs[:, self.parts :] + (0.5 + _LOG_SQRT_2_PI)).sum(1)
+
+
+def _categories(space: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary) -> tuple[list[int], list[int]]:
+    """How many categories each part has, and the first of them."""
+    if isinstance(space, spaces.Discrete):
+        return [int(space.n)], [int(space.start)]
+    if isinstance(space, spaces.MultiBinary):
+        return [2] * math.prod(space.shape), [0] * math.prod(space.shape)
+    starts = np.broadcast_to(space.start, space.shape)
+    return space.nvec.reshape(-1).tolist(), starts.reshape(-1).tolist()
+
+
+def make_head(space: gym.Space[Any], seed: int, purpose: Literal["action", "predict"], squash: bool) -> Head:
+    """The head for an action space; ConfigError where there is none. Draws are a function of `seed` and `purpose`."""
+    key = Draws(seed, purpose).key
+    try:
+        if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+            return Categories(space, key)
+        if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+            return Gaussian(space, key, squash)
+    except ValueError as error:
+        raise error if isinstance(error, ConfigError) else ConfigError(str(error)) from None
+    raise ConfigError(
+        f"actions are {space}; wrap the environment so that they are Discrete, MultiDiscrete, MultiBinary or a Box of "
+        "real numbers"
+    )

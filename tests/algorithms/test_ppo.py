@@ -1,0 +1,278 @@
+"""PPO: losses by hand, one result for all placements, foreign vector envs, spaces, and learning."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from reactvec.algorithms import PPO, ConfigError, ModelConfig, PPOConfig, train_ppo
+from reactvec.algorithms.ppo import policy_loss, value_loss
+from tests.algorithms.agents import weights_of
+
+
+def small(**settings):
+    """PPO on CartPole that learns a little in a moment."""
+    defaults = {
+        "env": "CartPole-v1",
+        "num_envs": 4,
+        "total_timesteps": 512,
+        "train_batch_size": 128,
+        "minibatch_size": 48,
+        "num_epochs": 2,
+        "model": ModelConfig(hiddens=(16,), activation="tanh"),
+        "evaluation_duration": 4,
+    }
+    return PPOConfig(**{**defaults, **settings})
+
+
+def trained(config, steps=512):
+    with config.build_algo() as algorithm:
+        algorithm.train_steps(steps)
+        return weights_of(algorithm)
+
+
+def test_policy_loss_by_hand():
+    # Of an advantage of 2: 1.5 is clipped to 1.2, 0.5 is not; of -1: 0.5 is clipped to 0.8, 1.5 is not.
+    ratio, advantages = torch.tensor([1.5, 0.5, 0.5, 1.5]), torch.tensor([2.0, 2.0, -1.0, -1.0])
+    assert policy_loss(ratio, advantages, 0.2).item() == pytest.approx(-(2.4 + 1 - 0.8 - 1.5) / 4)
+
+
+def test_value_loss_by_hand():
+    values, old, returns = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 1.0]), torch.tensor([3.0, 0.0])
+    assert value_loss(values, old, returns, None).item() == pytest.approx((0 + 1) / 2)
+    # 3 may have moved from 1 to 1.5 only, which is 1.5 away from 3
+    assert value_loss(values, old, returns, 0.5).item() == pytest.approx((2.25 + 1) / 2)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return trained(small(placement="inline", native=False, seed=11))
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("workers", [None, 1, 2, 4])
+def test_one_result_for_all_workers_and_placements(expected, native, workers):
+    placement = {"placement": "inline"} if workers is None else {"placement": "threads", "num_workers": workers}
+    assert trained(small(native=native, seed=11, **placement)) == expected
+
+
+def test_the_seed_matters(expected):
+    assert trained(small(seed=12)) != expected
+
+
+def test_evaluation_and_prediction_do_not_disturb_it(expected):
+    with small(seed=11, evaluation_interval=128).build_algo() as algorithm:
+        for _ in range(4):
+            algorithm.train()
+            algorithm.predict(np.zeros(4), explore=True)
+        assert weights_of(algorithm) == expected
+
+
+def test_an_iteration_is_a_rollout():
+    with small().build_algo() as algorithm:
+        assert [algorithm.train()["num_env_steps_sampled_lifetime"] for _ in range(3)] == [128, 256, 384]
+        algorithm.train_steps(1)
+        assert algorithm.progress.steps == 512
+        assert algorithm.learner.gradient_steps == 4 * 2 * 3  # 48, 48 and the 32 that remain
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_a_foreign_vector_env(mode):
+    envs = SyncVectorEnv([lambda: gym.make("CartPole-v1", max_episode_steps=15)] * 4, autoreset_mode=mode)
+    with small(env=envs, num_envs=None, seed=11).build_algo() as algorithm:
+        algorithm.train_steps(512)
+        episodes, steps = algorithm.statistics.episodes, algorithm.progress.steps
+        assert max(algorithm.statistics.lengths) == 15
+        if mode == AutoresetMode.NEXT_STEP:
+            assert 512 > steps >= 512 - episodes
+        else:
+            assert steps == 512
+            own = trained(small(env="CartPole-v1", env_config={"max_episode_steps": 15}, seed=11))
+            assert weights_of(algorithm) == own
+    envs.close()
+
+
+def test_reset_rows_enter_nothing():
+    class Recorder(gym.Wrapper):
+        """Counts its steps from 1 on in the reward."""
+
+        def step(self, action):
+            self.steps += 1
+            obs, _, terminated, truncated, info = self.env.step(action)
+            return obs, float(self.steps), terminated, truncated, info
+
+        def reset(self, **kwargs):
+            self.steps = 0
+            return self.env.reset(**kwargs)
+
+    envs = SyncVectorEnv([lambda: Recorder(gym.make("CartPole-v1", max_episode_steps=9))] * 2)
+    assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    with small(env=envs, num_envs=None, train_batch_size=64, num_epochs=1).build_algo() as algorithm:
+        batches = []
+        learn = algorithm.learner._fit
+        algorithm.learner._fit = lambda batch, *rest: (batches.append(batch), learn(batch, *rest))
+        algorithm.train_steps(64)
+        (batch,) = batches
+        steps = algorithm.rollout.steps(0)
+        reset = steps.reward == 0
+        assert reset.any()
+        assert len(batch.obs) == 64 - np.count_nonzero(reset)
+        lengths = algorithm.statistics.lengths
+        assert list(algorithm.statistics.returns) == [n * (n + 1) / 2 for n in lengths]
+    envs.close()
+
+
+@pytest.mark.parametrize(
+    "env", ["Pendulum-v1", "MountainCarContinuous-v0", "FrozenLake-v1", "Taxi-v4", "Acrobot-v1", "Blackjack-v1"]
+)
+@pytest.mark.parametrize("squash", [True, False])
+def test_spaces_of_observations_and_actions(env, squash):
+    if env == "Taxi-v4" and env not in gym.registry:
+        env = "Taxi-v3"
+    with small(env=env, squash_actions=squash).build_algo() as algorithm:
+        result = algorithm.train()
+        assert np.isfinite(result["learners"]["default_policy"]["total_loss"])
+        space = algorithm.observation_space
+        action = algorithm.predict(space.sample(), explore=True)
+        assert algorithm.action_space.contains(action)
+
+
+class Toy(gym.Env):
+    """Rewards an action of a MultiDiscrete space that copies the Dict observation."""
+
+    observation_space = spaces.Dict({"goal": spaces.MultiDiscrete([3, 2]), "noise": spaces.Box(-1, 1, (2,))})
+    action_space = spaces.MultiDiscrete([3, 2])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.goal = self.np_random.integers([3, 2])
+        return self._observe(), {}
+
+    def step(self, action):
+        reward = float((action == self.goal).sum())
+        self.goal = self.np_random.integers([3, 2])
+        return self._observe(), reward, False, bool(self.np_random.random() < 0.05), {}
+
+    def _observe(self):
+        return {"goal": self.goal, "noise": self.np_random.uniform(-1, 1, 2).astype(np.float32)}
+
+
+def test_dict_observations_and_several_categories_are_learned():
+    config = small(env=Toy, num_envs=8, train_batch_size=256, minibatch_size=64, num_epochs=10, lr=3e-3, seed=1)
+    with config.build_algo() as algorithm:
+        algorithm.train_steps(10_000)
+        rollout = algorithm.rollout.steps(algorithm.learner.rollouts - 1)
+        assert rollout.reward.mean() > 1.8  # of 2; by chance it is 0.83
+
+
+def test_cartpole_is_learned():
+    result = train_ppo("CartPole-v1", 30_000, seed=1, lr=1e-3, progress=False, evaluation_duration=20)
+    assert result.evaluation["env_runners"]["episode_return_mean"] > 300
+
+
+def test_a_policy_that_moved_too_far_is_left_alone():
+    with small(target_kl=1e-9, num_epochs=5).build_algo() as algorithm:
+        algorithm.train()
+        assert algorithm.learner.gradient_steps < 5 * 3
+
+
+def test_schedules_count_environment_steps():
+    config = small(lr=((0.0, 1.0), (1.0, 0.0)), clip_param=((0, 0.4), (512, 0.0001)), entropy_coeff=((0, 1), (1, 0)))
+    with config.build_algo() as algorithm:
+        rates = [algorithm.train()["learners"]["default_policy"]["default_optimizer_learning_rate"] for _ in range(4)]
+    assert rates == [0.75, 0.5, 0.25, 0.0]
+
+
+def test_a_model_of_the_user():
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.value = torch.nn.Linear(4, 2), torch.nn.Linear(4, 1)
+
+        def forward(self, obs):
+            return self.body(obs), self.value(obs)
+
+    result = train_ppo(config=small(model=lambda space, actions: Net()), progress=False)
+    assert isinstance(result.algorithm.get_module(), Net)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda space, actions: torch.nn.Linear(4, 2), "must return a tuple: outputs"),
+        (lambda space, actions: Wrong(), r"\[\(2, 3\), \(2, 1\)\] of 2 observations"),
+    ],
+)
+def test_a_model_that_does_not_fit(make, message):
+    with pytest.raises(ConfigError, match=message):
+        small(model=make).build_algo()
+
+
+class Wrong(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Linear(4, 3)
+
+    def forward(self, obs):
+        return self.body(obs), self.body(obs)[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"train_batch_size": 130}, "train_batch_size=130 is no multiple of num_envs=4; make it 128"),
+        ({"num_envs": 200}, "make it 200"),
+        ({"learning_rate": 1e-3}, "did you mean 'lr'"),
+        ({"ent_coef": 0.1}, "did you mean 'entropy_coeff'"),
+        ({"gae_lambda": 0.9}, "did you mean 'lambda_'"),
+        ({"clip_range": 0.1}, "did you mean 'clip_param'"),
+        ({"batch_size": 64}, "did you mean 'minibatch_size'"),
+        ({"lambda_": 1.5}, "lambda_=1.5 must be"),
+        ({"clip_param": 0.0}, "clip_param=0.0 must be"),
+        ({"target_kl": -1}, "target_kl=-1 must be"),
+    ],
+)
+def test_settings_that_make_no_sense(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        small(**settings).build_algo()
+
+
+def test_a_checkpoint_goes_on(tmp_path):
+    with small(seed=3).build_algo() as algorithm:
+        algorithm.train_steps(256)
+        path = algorithm.save_to_path(tmp_path / "saved")
+        weights = weights_of(algorithm)
+    prints = set()
+    for _ in range(2):
+        with PPO.from_checkpoint(path) as restored:
+            assert weights_of(restored) == weights
+            restored.train()
+            assert restored.progress.steps == 384
+            prints.add(weights_of(restored))
+    assert len(prints) == 1
+
+
+def test_rewards_that_are_not_finite():
+    class Broken(gym.RewardWrapper):
+        def reward(self, reward):
+            return float("nan")
+
+    with (
+        small(env=lambda: Broken(gym.make("CartPole-v1"))).build_algo() as algorithm,
+        pytest.raises(ValueError, match=r"rewards are not finite \(environments \[0, 1, 2, 3\]\)"),
+    ):
+        algorithm.train()
+
+
+def test_observations_that_are_not_finite():
+    class Broken(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.nan)
+
+    with (
+        small(env=lambda: Broken(gym.make("CartPole-v1"))).build_algo() as algorithm,
+        pytest.raises(FloatingPointError, match="an observation is not finite"),
+    ):
+        algorithm.train()
