@@ -1,4 +1,4 @@
-"""Policies that draw actions from a network in torch, one inference per tag."""
+"""Policies that draw actions from a network: a kernel that runs without Python, or one inference in torch per tag."""
 
 from __future__ import annotations
 
@@ -12,10 +12,63 @@ from reactvec import InputPort, OutputPort, Reactor, present, reaction
 from reactvec.port_types import port_type
 
 from .heads import Head
+from .kernels.actor_critic import ActorCriticKernel, PolicyKernel
 from .parameters import FlatParameters
 from .policy import BlockInference
+from .rollout import BEGIN
 
 Array = npt.NDArray[Any]
+
+
+class KernelPolicy(Reactor):
+    """What TorchPolicy does, row by row in a kernel; `weights` are in the packed layout of `net`."""
+
+    obs = InputPort()
+    weights = InputPort(dtype=np.float32)
+    next_obs = InputPort()
+    final_obs = InputPort()
+    terminated = InputPort(dtype=np.bool_)
+    truncated = InputPort(dtype=np.bool_)
+    choice = OutputPort()
+    action = OutputPort()
+    log_prob = OutputPort(dtype=np.float32)
+    value = OutputPort(dtype=np.float32)
+    end_value = OutputPort(dtype=np.float32)
+
+    def __init__(
+        self, net: ActorCriticKernel, space: gym.Space[Any], head: Head, num_envs: int, length: int, tags_before: int
+    ) -> None:
+        rows = port_type(space)
+        super().__init__(
+            bank=num_envs,
+            obs=rows,
+            next_obs=rows,
+            final_obs=rows,
+            weights=((net.size,), np.float32),
+            choice=((head.parts,), head.kernel.choice_dtype),
+            action=(head.shape, head.kernel.action_dtype),
+        )
+        self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before)
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights, in torch's order, from now on."""
+        packed = np.zeros(self.net.size, np.float32)
+        self.send(flat, packed)
+        self.kernel.begin_with(packed)
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights, in torch's order, as the port carries them."""
+        self.net.pack(flat, weights)
+
+    @reaction(sources=[obs, weights, present(weights)], effects=[choice, action, log_prob, value], native=True)
+    def act(self) -> object:
+        """The kernel that draws one action per environment, by the weights that have arrived."""
+        return self.kernel.act()
+
+    @reaction(sources=[next_obs, final_obs, terminated, truncated], effects=[end_value], native=True)
+    def value_ends(self) -> object:
+        """The kernel that values what comes after truncated episodes and after the rollout."""
+        return self.kernel.value_ends()
 
 
 class TorchPolicy(Reactor):
@@ -64,6 +117,14 @@ class TorchPolicy(Reactor):
         )
         self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
         self.tags_before, self.tags = tags_before, 0
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights from now on."""
+        self.parameters.load(flat)
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights as the port carries them."""
+        weights[...] = flat
 
     @reaction(sources=[obs, weights, present(weights)], effects=[choice, action, log_prob, value])
     def act(

@@ -12,12 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reactvec.port_types import port_type
+
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
+from .encoding import encode, encoded_parts, features
 from .heads import Gaussian, Head
-from .observations import Space, Tensors, as_rows, as_tensors
-from .policy import ACTIVATIONS, encode, features, users_network
+from .kernels.actor_critic import ActorCriticKernel
+from .observations import Array, Space, Tensors, as_rows, as_tensors
+from .parameters import FlatParameters
+from .policy import ACTIVATIONS, users_network
 
 
 class ActorCritic(nn.Module):
@@ -91,6 +96,23 @@ class Joined(nn.Module):
         return torch.cat((outputs, values.reshape(-1, 1)), 1)
 
 
+class KernelInference:
+    """Outputs and values of a network's kernel, in one array as `Joined` makes them."""
+
+    def __init__(self, net: ActorCriticKernel, parameters: FlatParameters) -> None:
+        self.net, self.parameters = net, parameters
+        self.packed = np.zeros(net.size, np.float32)
+
+    def refresh(self) -> None:
+        """Take over the weights."""
+        self.net.pack(self.parameters.numpy(), self.packed)
+
+    def __call__(self, observations: Array) -> Array:
+        """Outputs and, in the last column, values: `[n, outputs + 1]`, for rows of the port `[n, ...]`."""
+        outputs, values = self.net.forward(self.packed, np.ascontiguousarray(observations))
+        return np.concatenate((outputs, values[:, None]), 1)
+
+
 def _hidden_layers(widths: tuple[int, ...], activation: type[nn.Module], draws: Draws, net: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for index, (before, after) in enumerate(pairwise(widths)):
@@ -122,6 +144,22 @@ def build_actor_critic(
             "normalize_observations=True shapes the built-in network; with a model of your own, do it there"
         )
     return users_network(model, space, head.space, draws)
+
+
+def network_kernel(
+    model: ModelConfig | ModelFactory, space: Space, head: Head, normalize: bool
+) -> ActorCriticKernel | str:
+    """The kernel of the built-in network, or why it has none; a function of the configuration and the spaces alone."""
+    if not isinstance(model, ModelConfig):
+        return "the model is the caller's"
+    if model.share_trunk:
+        return "share_trunk=True"
+    shape, dtype = port_type(space)
+    try:
+        parts, row = encoded_parts(space), np.dtype((dtype, shape))
+        return ActorCriticKernel(parts, row, model.hiddens, model.activation, head.kernel, normalize)
+    except ValueError as error:
+        return str(error)
 
 
 def check_actor_critic(module: nn.Module, space: gym.Space[Any], head: Head, device: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,6 @@ from .episodes import EpisodeStatistics
 from .evaluation import evaluate
 from .learner import Learner
 from .observations import as_rows
-from .policy import BlockInference
 from .progress import Progress, passed, torch_threads
 
 Array = npt.NDArray[Any]
@@ -38,6 +37,16 @@ C = TypeVar("C", bound=AlgorithmConfig)
 
 MODULE_ID = "default_policy"
 AGENT_ID = "default_agent"
+
+
+class Inference(Protocol):
+    """Makes outputs `[n, ...]` of observations, rows of a port `[n, ...]`."""
+
+    def refresh(self) -> None:
+        """Take over the learner's weights."""
+
+    def __call__(self, observations: Array) -> Array:
+        """Outputs for all rows."""
 
 
 class Algorithm(ABC, Generic[C]):
@@ -94,7 +103,7 @@ class Algorithm(ABC, Generic[C]):
         """
 
     @abstractmethod
-    def _make_inference(self) -> BlockInference:
+    def _make_inference(self) -> Inference:
         """What `_actions` gets the outputs from, by the learner's weights."""
 
     @abstractmethod
@@ -191,9 +200,10 @@ class Algorithm(ABC, Generic[C]):
     # Using what was learned
 
     @contextlib.contextmanager
-    def _inferring(self) -> Iterator[BlockInference]:
+    def _inferring(self) -> Iterator[Inference]:
         """The learner's module in evaluation mode."""
         self.learner.module.eval()
+        self._inference.refresh()
         try:
             with torch_threads(self.config.learner_threads):
                 yield self._inference

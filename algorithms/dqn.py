@@ -268,6 +268,8 @@ class DQN(Algorithm[DQNConfig]):
         values = self.learner.parameters.numpy()
         self.policy.parameters.load(values)
         self.learner.target_parameters.load(values)
+        for under_way in self.execution.slots(self.learner.weights):
+            under_way[...] = values
 
     def _arrays(self) -> dict[str, Array]:
         return {"target": self.learner.target_parameters.numpy().copy()}

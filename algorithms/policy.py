@@ -19,42 +19,10 @@ from reactvec.port_types import port_type
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
+from .encoding import encode, features
 from .observations import Array, Space, Tensors, as_rows, as_tensors
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
-
-
-def features(space: Space) -> int:
-    """How many numbers `encode` makes of one observation; ConfigError where it cannot."""
-    if isinstance(space, spaces.Dict):
-        return sum(features(part) for part in space.spaces.values())
-    if isinstance(space, spaces.Tuple):
-        return sum(features(part) for part in space.spaces)
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete):
-        return int(space.nvec.sum())
-    if isinstance(space, spaces.Box | spaces.MultiBinary):
-        return math.prod(space.shape)
-    raise ConfigError(f"the built-in network cannot read {space}; pass model=, a callable that makes one that can")
-
-
-def encode(space: Space, observation: Tensors) -> Tensor:
-    """Flatten observations into float32 `[n, features]`: categories one-hot, bytes scaled to [0, 1]."""
-    if isinstance(space, spaces.Dict):
-        assert isinstance(observation, dict)
-        return torch.cat([encode(part, observation[key]) for key, part in space.spaces.items()], 1)
-    if isinstance(space, spaces.Tuple):
-        return torch.cat([encode(part, observation[i]) for i, part in enumerate(space.spaces)], 1)  # type: ignore[index]
-    assert isinstance(observation, Tensor)
-    if isinstance(space, spaces.Discrete):
-        return nn.functional.one_hot(observation.long() - int(space.start), int(space.n)).float()
-    flat = observation.reshape(len(observation), -1)
-    if isinstance(space, spaces.MultiDiscrete):
-        sizes, starts = space.nvec.reshape(-1).tolist(), np.broadcast_to(space.start, space.shape).reshape(-1)
-        columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)
-        return torch.cat([nn.functional.one_hot(column - start, n).float() for column, n, start in columns], 1)
-    return flat.float() / 255 if flat.dtype == torch.uint8 else flat.float()
 
 
 class QNetwork(nn.Module):
@@ -140,6 +108,9 @@ class BlockInference:
         self._block = np.zeros((self.rows, *shape), dtype)
         plain = self._block.dtype.names is None and device == "cpu"
         self._tensor = torch.from_numpy(self._block) if plain else None
+
+    def refresh(self) -> None:
+        """Nothing: the module's weights are looked at anew each time."""
 
     def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
         """Outputs `[n, ...]` float32 for observations `[n, *shape]`, n at least 1."""

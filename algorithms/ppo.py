@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from reactvec import InputPort, OutputPort, Topology, reaction
 
-from .acting import TorchPolicy
-from .actor_critic import Joined, build_actor_critic, check_actor_critic
+from .acting import KernelPolicy, TorchPolicy
+from .actor_critic import Joined, KernelInference, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
 from .checks import ConfigError
 from .draws import Draws
 from .episodes import EpisodeStatistics
 from .heads import Head, make_head
+from .kernels.actor_critic import ActorCriticKernel
 from .kernels.rollout import shuffled
 from .learner import Learner
 from .observations import as_tensors
@@ -86,6 +87,7 @@ class PPOLearner(Learner):
         head: Head,
         config: PPOConfig,
         statistics: EpisodeStatistics,
+        policy: KernelPolicy | TorchPolicy,
         steps_before: int,
         rollouts_before: int,
     ) -> None:
@@ -98,8 +100,9 @@ class PPOLearner(Learner):
             adam_epsilon=config.adam_epsilon,
             steps_before=steps_before,
             stored=((rollout.rows,), np.uint8),
-            weights=((parameters.values.numel(),), np.float32),
+            weights=(policy.weights.shape, np.float32),
         )
+        self.send = policy.send
         self.rollout, self.head, self.config, self.statistics = rollout, head, config, statistics
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
@@ -117,7 +120,7 @@ class PPOLearner(Learner):
         self._fit(batch, self.clip.at(now), self.entropy_coeff.at(now))
         self.check_finite("total_loss", self.statistics.steps)
         self.rollouts += 1
-        weights[...] = self.parameters.numpy()
+        self.send(self.parameters.numpy(), weights)
         self.seconds += time.perf_counter() - begin
 
     def _batch(self) -> Batch:
@@ -208,25 +211,47 @@ class PPO(Algorithm[PPOConfig]):
             config.model, space, self.head, normalize=config.normalize_observations, seed=config.seed
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
-        acting = copy.deepcopy(module).requires_grad_(False).eval()
-        self.policy = topology.add(
-            "policy",
-            TorchPolicy(
-                FlatParameters(acting),
-                BlockInference(Joined(acting), space, config.inference_rows, config.device),
-                space,
-                self.head,
-                self.num_envs,
-                length,
-                before.tags,
-            ),
-        )
+        self.net = self._network_kernel()
+        self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length))
         self.learner = topology.add(
             "learner",
-            PPOLearner(module, self.rollout, self.head, config, self.statistics, before.steps, before.tags // length),
+            PPOLearner(
+                module,
+                self.rollout,
+                self.head,
+                config,
+                self.statistics,
+                self.policy,
+                before.steps,
+                before.tags // length,
+            ),
         )
         self._connect(topology)
+
+    def _network_kernel(self) -> ActorCriticKernel | None:
+        """What acts and values without Python, where the configuration and the spaces allow it."""
+        config, self.how_inferred = self.config, "torch: inference_backend='torch'"
+        if config.inference_backend == "torch":
+            return None
+        net = network_kernel(config.model, self.observation_space, self.head, config.normalize_observations)
+        if not isinstance(net, str):
+            self.how_inferred = "kernel"
+            return net
+        if config.inference_backend == "kernel":
+            raise ConfigError(f"inference_backend='kernel', but {net}; use 'auto'")
+        self.how_inferred = f"torch: {net}"
+        return None
+
+    def _make_policy(self, module: nn.Module, length: int) -> KernelPolicy | TorchPolicy:
+        config, space, tags = self.config, self.observation_space, self._before.tags
+        acting = FlatParameters(copy.deepcopy(module).requires_grad_(False).eval())
+        if self.net is None:
+            inference = BlockInference(Joined(acting.module), space, config.inference_rows, config.device)
+            return TorchPolicy(acting, inference, space, self.head, self.num_envs, length, tags)
+        policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags)
+        policy.load(acting.numpy())
+        return policy
 
     def _rollout_length(self) -> int:
         length, rest = divmod(self.config.train_batch_size, self.num_envs)
@@ -253,15 +278,20 @@ class PPO(Algorithm[PPOConfig]):
         topology.connect(rollout.stored, learner.stored)
         topology.connect(learner.weights, policy.weights, delay=1 + self.config.pipeline * rollout.length)
 
-    def _make_inference(self) -> BlockInference:
-        config = self.config
-        return BlockInference(Joined(self.learner.module), self.observation_space, config.inference_rows, config.device)
+    def _make_inference(self) -> BlockInference | KernelInference:
+        config, learner = self.config, self.learner
+        if self.net is not None:
+            return KernelInference(self.net, learner.parameters)
+        return BlockInference(Joined(learner.module), self.observation_space, config.inference_rows, config.device)
 
     def _runner_metrics(self) -> dict[str, float]:
         return {}
 
     def _spread_weights(self) -> None:
-        self.policy.parameters.load(self.learner.parameters.numpy())
+        values = self.learner.parameters.numpy()
+        self.policy.load(values)
+        for under_way in self.execution.slots(self.learner.weights):
+            self.policy.send(values, under_way)
 
     def _arrays(self) -> dict[str, Array]:
         return {}

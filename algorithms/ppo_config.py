@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from typing_extensions import Self, Unpack
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from .ppo import PPO
 
 
+Backend: TypeAlias = Literal["auto", "kernel", "torch"]
+
+
 class PPOEnvRunnerSettings(EnvRunnerSettings, total=False):
     """How experience is gathered."""
 
     squash_actions: bool
     pipeline: bool
+    inference_backend: Backend
 
 
 class PPOTrainingSettings(TrainingSettings, total=False):
@@ -37,6 +41,7 @@ class PPOTrainingSettings(TrainingSettings, total=False):
     normalize_observations: bool
     normalize_rewards: bool
     adam_epsilon: float
+    learner_backend: Backend
 
 
 class PPOSettings(AlgorithmSettings, PPOEnvRunnerSettings, PPOTrainingSettings, total=False):
@@ -99,6 +104,12 @@ class PPOConfig(AlgorithmConfig):
     """Whether the environments go on, with the weights before, while the learner learns from the last rollout."""
     min_sample_timesteps_per_iteration: int = 1
     """Environment steps of one `train()`, rounded up to whole rollouts."""
+    inference_backend: Backend = "auto"
+    """What actions and values are computed by: a kernel that needs no Python, for fully connected networks, or torch.
+    "auto": a kernel where there is one, by network and spaces.
+    """
+    learner_backend: Backend = "auto"
+    """What gradients are computed by, likewise."""
 
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "clip_param", "entropy_coeff")
     _groups: ClassVar[dict[str, Any]] = {
@@ -122,6 +133,8 @@ class PPOConfig(AlgorithmConfig):
         "adam_epsilon": number(0),
         "squash_actions": one_of(True, False),
         "pipeline": one_of(True, False),
+        "inference_backend": one_of("auto", "kernel", "torch"),
+        "learner_backend": one_of("auto", "kernel", "torch"),
     }
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:

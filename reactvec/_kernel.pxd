@@ -10,6 +10,8 @@
 #   tag    logical time.
 #   return 0, or a positive code that `Reactor.fault(reaction, code)` turns into an exception.
 # It must not allocate, lock, log, raise or touch a Python object.
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t
 
 ctypedef int (*kernel_run)(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) noexcept nogil
@@ -20,3 +22,13 @@ cdef struct Kernel:
 
 cdef inline const char *kernel_name() noexcept nogil:
     return "reactvec.kernel.1"
+
+# A capsule of a kernel that `owner` has, and which the capsule keeps alive.
+cdef inline object kernel_capsule(Kernel *kernel, object owner):
+    capsule = PyCapsule_New(kernel, kernel_name(), forget_owner)
+    PyCapsule_SetContext(capsule, <void *>owner)
+    Py_INCREF(owner)
+    return capsule
+
+cdef inline void forget_owner(object capsule) noexcept:
+    Py_DECREF(<object>PyCapsule_GetContext(capsule))

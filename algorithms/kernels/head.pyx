@@ -17,7 +17,8 @@ cdef class HeadKernel:
         real = kind != "categories"
         self.head.kind = {"categories": CATEGORIES, "clip": CLIPPED, "squash": SQUASHED}[kind]
         self.head.type = TYPES.index(dtype)
-        bounds = [np.ascontiguousarray(values, np.float64 if real else np.int64).reshape(-1) for values in (first, second)]
+        wide = np.float64 if real else np.int64
+        bounds = [np.ascontiguousarray(values, wide).reshape(-1) for values in (first, second)]
         self.memory = bounds
         self.head.parts = self.parts = len(bounds[0])
         if real:
@@ -34,7 +35,8 @@ cdef class HeadKernel:
         cdef int64_t rows = outputs.shape[0], i
         if outputs.shape[1] != self.outputs:
             raise ValueError(f"outputs are [{rows}, {outputs.shape[1]}], not [{rows}, {self.outputs}]")
-        choices, actions = np.empty((rows, self.parts), self.choice_dtype), np.empty((rows, self.parts), self.action_dtype)
+        choices = np.empty((rows, self.parts), self.choice_dtype)
+        actions = np.empty((rows, self.parts), self.action_dtype)
         cdef float[::1] log_probs = np.empty(rows, np.float32)
         cdef void *choice = cnp.PyArray_DATA(<cnp.ndarray>choices)
         cdef void *action = cnp.PyArray_DATA(<cnp.ndarray>actions)

@@ -1,11 +1,9 @@
 # What a rollout keeps, and what is computed from it. See rollout.pyi for the contract.
 cimport numpy as cnp
-from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from reactvec._kernel cimport Kernel, kernel_name
+from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.head cimport draw_below, draw_next
 
 import numpy as np
@@ -33,10 +31,6 @@ cdef int store_rows(void *self, void **ports, int64_t lo, int64_t hi, int64_t ta
     return 0
 
 
-cdef void forget(object capsule) noexcept:
-    Py_DECREF(<object>PyCapsule_GetContext(capsule))
-
-
 cdef class RolloutMemory:
     cdef Block block
     cdef Kernel kernel
@@ -56,10 +50,7 @@ cdef class RolloutMemory:
         self.kernel.run, self.kernel.self = store_rows, &self.block
 
     def store(self):
-        capsule = PyCapsule_New(&self.kernel, kernel_name(), forget)
-        PyCapsule_SetContext(capsule, <void *>self)
-        Py_INCREF(self)
-        return capsule
+        return kernel_capsule(&self.kernel, self)
 
     def view(self, int64_t block):
         cdef int64_t begin = block % self.block.blocks * self.block.length

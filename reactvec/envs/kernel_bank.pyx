@@ -1,12 +1,9 @@
 # What the kernels of environments share. See kernel_bank.pyi for the contract of each member.
 cimport numpy as cnp
-from cpython.pycapsule cimport (
-    PyCapsule_GetContext, PyCapsule_GetPointer, PyCapsule_New, PyCapsule_SetContext,
-)
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport INT64_MAX
 
-from reactvec._kernel cimport kernel_name
+from reactvec._kernel cimport kernel_capsule
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -24,10 +21,6 @@ cdef dict MODES = {
 cdef dict expected_spaces = {}
 # What odd values of attributes end in.
 cdef tuple UNFIT = (ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
-
-
-cdef void forget(object capsule) noexcept:
-    Py_DECREF(<object>PyCapsule_GetContext(capsule))
 
 
 cdef class KernelBank:
@@ -137,10 +130,7 @@ cdef class KernelBank:
 
     @property
     def step(self):
-        capsule = PyCapsule_New(&self.kernel, kernel_name(), forget)
-        PyCapsule_SetContext(capsule, <void *>self)
-        Py_INCREF(self)
-        return capsule
+        return kernel_capsule(&self.kernel, self)
 
     def load(self, int64_t i, *, bint after_reset=True):
         self.check_row(i)

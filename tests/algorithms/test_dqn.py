@@ -139,6 +139,15 @@ def test_the_policy_acts_on_weights_that_are_late_as_declared(delay):
             assert np.array_equal(algorithm.policy.parameters.numpy(), weights) == (tag == delay)
 
 
+def test_weights_that_are_set_act_at_once():
+    with small(num_envs=8, train_freq=80).build_algo() as algorithm:
+        algorithm.train_steps(240)  # the last of these tags learns, and its weights are under way
+        zeros = {name: np.zeros_like(value) for name, value in algorithm.get_weights().items()}
+        algorithm.set_weights(zeros)
+        algorithm.train_steps(8)
+        assert not algorithm.policy.parameters.numpy().any()
+
+
 def target_after(steps, **settings):
     """The target's weights after each of some steps of 4 environments; online they are 1, and 0 in the target."""
     with small(num_envs=4, train_freq=1000, **settings).build_algo() as algorithm:

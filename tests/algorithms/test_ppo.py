@@ -58,6 +58,39 @@ def test_one_result_for_all_workers_and_placements(expected, native, workers):
     assert trained(small(native=native, seed=11, **placement)) == expected
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_result_in_torch_as_well(workers):
+    results = {
+        trained(small(native=native, inference_backend="torch", placement="threads", num_workers=workers))
+        for native in (True, False)
+    }
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_the_kernel_acts_as_torch_does(env):
+    """But for the last bits, which a rollout of some steps does not show."""
+    rollouts = []
+    for backend in ("kernel", "torch"):
+        with small(env=env, inference_backend=backend, num_epochs=1, train_batch_size=64).build_algo() as algorithm:
+            algorithm.train()
+            rollouts.append(algorithm.rollout.steps(0))
+    for name in ("obs", "choice", "log_prob", "value", "reward", "terminated", "truncated"):
+        mine, theirs = (getattr(steps, name) for steps in rollouts)
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_weights_that_are_set_act_at_once():
+    with small(seed=4).build_algo() as algorithm:
+        algorithm.train()
+        weights = {name: np.zeros_like(value) for name, value in algorithm.get_weights().items()}
+        algorithm.set_weights(weights)
+        algorithm.train()
+        steps = algorithm.rollout.steps(algorithm.learner.rollouts - 1)
+        np.testing.assert_allclose(steps.log_prob, np.log(0.5), rtol=1e-6)
+        assert (steps.value == 0).all()
+
+
 def test_the_seed_matters(expected):
     assert trained(small(seed=12)) != expected
 

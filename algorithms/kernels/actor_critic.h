@@ -1,0 +1,116 @@
+// An actor and a critic over the same inputs, and the policy that they make: kernels of a bank of environments.
+//
+// Packed weights: [actor][critic][logarithms of deviations][means of inputs][scales of inputs], each padded; the last two
+// are not learned by gradients.
+#ifndef REACTVEC_ACTOR_CRITIC_H
+#define REACTVEC_ACTOR_CRITIC_H
+
+#include "encoder.h"
+#include "head.h"
+#include "mlp.h"
+
+typedef struct {
+    Encoder encoder;
+    Head head;
+    Mlp actor, critic;
+    int normalized;
+    int64_t critic_at, log_std_at, mean_at, scale_at, trained, size;  // floats of the packed weights
+} ActorCritic;
+
+// Rows of inputs at `values`, [rows][padded], from `rows` rows of a port that begin at `obs` and lie `stride` bytes apart.
+static inline void encode_rows(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows) {
+    const int64_t padded = net->actor.padded[0], features = net->encoder.features;
+    const float *mean = packed + net->mean_at, *scale = packed + net->scale_at;
+    for (int64_t i = 0; i < rows; i++, values += padded, obs += net->encoder.row) {
+        encode(&net->encoder, obs, values);
+        memset(values + features, 0, (size_t)(padded - features) * sizeof *values);
+        if (net->normalized)
+            for (int64_t k = 0; k < features; k++) {
+                const float value = (values[k] - mean[k]) * scale[k];
+                values[k] = value < -10.0f ? -10.0f : value > 10.0f ? 10.0f : value;
+            }
+    }
+}
+
+// The logits, or means and logarithms of deviations, of row i of a block that the actor has been run over.
+static inline const float *head_outputs(const ActorCritic *net, const float *packed, const float *scratch, int64_t i, float *room) {
+    const float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+    if (net->head.kind == CATEGORIES) return outputs;
+    memcpy(room, outputs, (size_t)net->head.parts * sizeof *room);
+    memcpy(room + net->head.parts, packed + net->log_std_at, (size_t)net->head.parts * sizeof *room);
+    return room;
+}
+
+static inline float value_of(const ActorCritic *net, const float *scratch, int64_t i) {
+    return scratch[net->critic.value_at[net->critic.layers] + i * net->critic.padded[net->critic.layers]];
+}
+
+// A worker has an area of memory of its own: that which its first row falls into. Workers have contiguous ranges of about the
+// same size, so with at most AREAS of them no two begin in one area.
+enum { AREAS = 64 };
+
+typedef struct {
+    const ActorCritic *net;
+    int64_t rows, length, begin, tags_before;
+    int64_t room_at, copy_at, area;  // floats: of an area, to the room for a head's outputs, to the worker's weights
+    float *areas;                    // [AREAS][area]: scratch, room, weights
+    const float *first;              // weights, until others arrive
+    const float *weights[AREAS];     // by which each worker acts
+} Policy;
+
+static inline int64_t area_of(const Policy *policy, int64_t lo) {
+    const int64_t areas = policy->rows < AREAS ? policy->rows : AREAS;
+    return lo * areas / policy->rows;
+}
+
+// Ports: obs, weights, whether these are present -> choice, action, log_prob, value.
+static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
+    Policy *policy = self;
+    const ActorCritic *net = policy->net;
+    const int64_t area = area_of(policy, lo);
+    float *scratch = policy->areas + area * policy->area, *room = scratch + policy->room_at;
+    if (*(const uint8_t *)ports[2])
+        policy->weights[area] = memcpy(scratch + policy->copy_at, ports[1], (size_t)net->size * sizeof(float));
+    const float *packed = policy->weights[area];
+    const uint64_t step = (uint64_t)(policy->tags_before + tag - policy->begin);
+    for (int64_t first = lo; first < hi; first += BLOCK_ROWS) {
+        const int64_t rows = hi - first < BLOCK_ROWS ? hi - first : BLOCK_ROWS;
+        encode_rows(net, packed, (const char *)ports[0] + first * net->encoder.row, scratch, rows);
+        mlp_forward(&net->actor, packed, scratch, rows);
+        for (int64_t i = 0; i < rows; i++) {
+            const uint64_t state = draw_next(draw_next(net->head.key, (uint64_t)(first + i)), step);
+            act(&net->head, head_outputs(net, packed, scratch, i, room), state, 1, ports[3], ports[4], first + i,
+                (float *)ports[5] + first + i);
+        }
+        mlp_forward(&net->critic, packed + net->critic_at, scratch, rows);
+        for (int64_t i = 0; i < rows; i++) ((float *)ports[6])[first + i] = value_of(net, scratch, i);
+    }
+    return 0;
+}
+
+// Ports: next_obs, final_obs, terminated, truncated -> end_value.
+static inline int policy_value_ends(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
+    const Policy *policy = self;
+    const ActorCritic *net = policy->net;
+    const uint8_t *terminated = ports[2], *truncated = ports[3];
+    const int last = (tag - policy->begin + 1) % policy->length == 0;
+    const int64_t area = area_of(policy, lo), size = net->encoder.row, padded = net->critic.padded[0];
+    float *scratch = policy->areas + area * policy->area, *end_value = ports[4];
+    const float *packed = policy->weights[area];
+    int64_t at[BLOCK_ROWS], rows = 0;
+    for (int64_t i = lo; i < hi; i++) {
+        const int ended = terminated[i] | truncated[i];
+        if (ended ? !terminated[i] : last) {
+            encode_rows(net, packed, (const char *)ports[ended ? 1 : 0] + i * size, scratch + rows * padded, 1);
+            at[rows++] = i;
+        }
+        if (rows == BLOCK_ROWS || (rows && i + 1 == hi)) {
+            mlp_forward(&net->critic, packed + net->critic_at, scratch, rows);
+            for (int64_t k = 0; k < rows; k++) end_value[at[k]] = value_of(net, scratch, k);
+            rows = 0;
+        }
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,159 @@
+# Actors and critics, and the policy that they make: the Python side of actor_critic.h.
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+
+from reactvec._kernel cimport Kernel, kernel_capsule
+from reactvec.algorithms.kernels.dense cimport checked, padded_width, variant_named
+from reactvec.algorithms.kernels.head cimport CATEGORIES
+from reactvec.algorithms.kernels.mlp cimport (
+    BLOCK_ROWS, MOST_LAYERS, mlp_forward, mlp_made, mlp_pack, mlp_unpack,
+)
+
+import numpy as np
+
+from reactvec.algorithms.kernels.dense import ACTIVATIONS, aligned
+
+cnp.import_array()
+
+cdef tuple TYPES = tuple(map(np.dtype, ("f4", "f8", "u1", "i1", "i2", "i4", "i8")))
+
+
+def reads(dtype):
+    return dtype in TYPES
+
+
+cdef class ActorCriticKernel:
+    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, *, variant=None):
+        cdef int64_t[MOST_LAYERS + 1] width
+        cdef int layers = len(hiddens) + 1, k
+        if layers > MOST_LAYERS:
+            raise ValueError(f"{len(hiddens)} hidden layers; at most {MOST_LAYERS - 1} have a kernel")
+        self.read_parts(parts)
+        self.row_dtype = np.dtype(row_dtype)
+        self.head, self.net.head = head, head.head
+        self.net.encoder.row = self.row_dtype.itemsize
+        self.net.normalized = normalized
+        for k, hidden in enumerate(hiddens):
+            width[k + 1] = hidden
+        width[0] = self.features
+        width[layers] = head.outputs if head.head.kind == CATEGORIES else head.parts
+        self.net.actor = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
+        width[layers] = 1
+        self.net.critic = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
+        self.lay_out()
+
+    cdef int read_parts(self, parts) except -1:
+        cdef int k
+        if len(parts) > MOST_PARTS:
+            raise ValueError(f"an observation of {len(parts)} parts; at most {MOST_PARTS} have a kernel")
+        for k, (dtype, at, count, categories, start, divisor) in enumerate(parts):
+            part = &self.net.encoder.part[k]
+            part.type, part.at, part.count = TYPES.index(np.dtype(dtype)), at, count
+            part.categories, part.start, part.divisor = categories, start, divisor
+            self.features += count * max(categories, 1)
+        self.net.encoder.parts = len(parts)
+        self.net.encoder.features = self.features
+
+    cdef int lay_out(self) except -1:
+        self.reals = 0 if self.net.head.kind == CATEGORIES else self.net.head.parts
+        self.inputs = self.features if self.net.normalized else 0
+        self.net.critic_at = self.net.actor.size
+        self.net.log_std_at = self.net.critic_at + self.net.critic.size
+        self.net.trained = self.net.mean_at = self.net.log_std_at + padded_width(self.reals)
+        self.net.scale_at = self.net.mean_at + padded_width(self.inputs)
+        self.net.size = self.size = self.net.scale_at + padded_width(self.inputs)
+        self.flat_size = self.reals + self.net.actor.flat_size + self.net.critic.flat_size + 2 * self.inputs
+        return 0
+
+    @property
+    def trained(self):
+        return self.net.trained
+
+    def pack(self, flat, packed):
+        cdef const float[::1] source = checked("flat", flat, (self.flat_size,))
+        cdef float[::1] target = checked("packed", packed, (self.size,), True)
+        cdef const float *at = &source[0]
+        cdef float *to = &target[0]
+        memset(to, 0, self.size * sizeof(float))
+        memcpy(to + self.net.log_std_at, at, self.reals * sizeof(float))
+        at += self.reals
+        mlp_pack(&self.net.actor, at, to)
+        at += self.net.actor.flat_size
+        mlp_pack(&self.net.critic, at, to + self.net.critic_at)
+        at += self.net.critic.flat_size
+        memcpy(to + self.net.mean_at, at, self.inputs * sizeof(float))
+        memcpy(to + self.net.scale_at, at + self.inputs, self.inputs * sizeof(float))
+
+    def unpack(self, packed, flat):
+        cdef const float[::1] source = checked("packed", packed, (self.size,))
+        cdef float[::1] target = checked("flat", flat, (self.flat_size,), True)
+        cdef const float *at = &source[0]
+        cdef float *to = &target[0]
+        memcpy(to, at + self.net.log_std_at, self.reals * sizeof(float))
+        to += self.reals
+        mlp_unpack(&self.net.actor, at, to)
+        to += self.net.actor.flat_size
+        mlp_unpack(&self.net.critic, at + self.net.critic_at, to)
+        to += self.net.critic.flat_size
+        memcpy(to, at + self.net.mean_at, self.inputs * sizeof(float))
+        memcpy(to + self.inputs, at + self.net.scale_at, self.inputs * sizeof(float))
+
+    def forward(self, packed, rows):
+        cdef const float[::1] weights = checked("packed", packed, (self.size,))
+        if not rows.flags.c_contiguous or rows.nbytes != len(rows) * self.net.encoder.row:
+            raise ValueError("rows must be contiguous, and of the port that this network reads")
+        cdef int64_t count = len(rows), first = 0, block, i
+        cdef float[:, ::1] outputs = np.empty((count, self.head.outputs), np.float32)
+        cdef float[::1] values = np.empty(count, np.float32)
+        cdef float[::1] scratch = aligned(max(self.net.actor.scratch, self.net.critic.scratch))
+        cdef float[::1] room = aligned(self.head.outputs)
+        cdef const char *obs = <const char *>cnp.PyArray_DATA(<cnp.ndarray>rows)
+        with nogil:
+            while first < count:
+                block = min(<int64_t>BLOCK_ROWS, count - first)
+                encode_rows(&self.net, &weights[0], obs + first * self.net.encoder.row, &scratch[0], block)
+                mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
+                for i in range(block):
+                    memcpy(
+                        &outputs[first + i, 0], head_outputs(&self.net, &weights[0], &scratch[0], i, &room[0]),
+                        self.net.head.outputs * sizeof(float),
+                    )
+                mlp_forward(&self.net.critic, &weights[0] + self.net.critic_at, &scratch[0], block)
+                for i in range(block):
+                    values[first + i] = value_of(&self.net, &scratch[0], i)
+                first += block
+        return np.asarray(outputs), np.asarray(values)
+
+
+cdef class PolicyKernel:
+    cdef Policy policy
+    cdef Kernel act_kernel, ends_kernel
+    cdef ActorCriticKernel net
+    cdef object areas, first
+
+    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before):
+        cdef int64_t scratch = max(net.net.actor.scratch, net.net.critic.scratch), room = padded_width(net.head.outputs)
+        self.net, self.policy.net = net, &net.net
+        self.policy.rows, self.policy.length, self.policy.begin = rows, length, begin
+        self.policy.tags_before = tags_before
+        self.policy.room_at, self.policy.copy_at = scratch, scratch + room
+        self.policy.area = scratch + room + net.size
+        self.areas, self.first = aligned(AREAS * self.policy.area), aligned(net.size)
+        self.policy.areas = <float *>cnp.PyArray_DATA(<cnp.ndarray>self.areas)
+        self.policy.first = <float *>cnp.PyArray_DATA(<cnp.ndarray>self.first)
+        self.act_kernel.run, self.act_kernel.self = policy_act, &self.policy
+        self.ends_kernel.run, self.ends_kernel.self = policy_value_ends, &self.policy
+        self.begin_with(self.first)
+
+    def begin_with(self, packed):
+        checked("packed", packed, (self.net.size,))
+        self.first[...] = packed
+        for k in range(AREAS):
+            self.policy.weights[k] = self.policy.first
+
+    def act(self):
+        return kernel_capsule(&self.act_kernel, self)
+
+    def value_ends(self):
+        return kernel_capsule(&self.ends_kernel, self)
