@@ -18,8 +18,8 @@ def files(*suffixes):
 
 
 def contraction(source):
-    """Environments must have Python's bits, and a fused multiply-add has others; networks live by them."""
-    if "algorithms" not in source.parts:
+    """Environments and replay have Python's bits, and a fused multiply-add has others; networks live by them."""
+    if "kernels" not in source.parts:
         return ["-ffp-contract=off"]
     return ["-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
 

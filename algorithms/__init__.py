@@ -12,12 +12,12 @@ from .ppo_config import PPOConfig
 
 if TYPE_CHECKING:
     from .algorithm import Algorithm
-    from .dqn import DQN, dqn_targets
+    from .dqn import DQN, dqn_loss, dqn_targets
     from .policy import QNetwork
     from .ppo import PPO
-    from .replay_buffer import TransitionRing
     from .returns import gae, n_step_windows
     from .training import TrainResult, train_dqn, train_ppo
+    from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
 _LAZY = {
@@ -26,7 +26,8 @@ _LAZY = {
     "PPO": "ppo",
     "QNetwork": "policy",
     "TrainResult": "training",
-    "TransitionRing": "replay_buffer",
+    "TransitionRing": "transition_ring",
+    "dqn_loss": "dqn",
     "dqn_targets": "dqn",
     "gae": "returns",
     "n_step_windows": "returns",
@@ -49,6 +50,7 @@ __all__ = [
     "TrainResult",
     "TransitionRing",
     "UnknownSetting",
+    "dqn_loss",
     "dqn_targets",
     "gae",
     "n_step_windows",

@@ -6,6 +6,7 @@ envs     -- obs, reward, ends -------> replay    each tag: store
 replay   -- minibatches -------------> learner   every train_freq environment steps: sample, learn
                                        learner   every target_network_update_freq: sync_target
 learner  -- weights, weights_delay --> policy    each time it has learned
+learner  -- td_errors, delay 1 ------> replay    each time it has learned: prioritise
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from reactvec import InputPort, OutputPort, Topology, port_type, reaction
+from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
 
 from .algorithm import Algorithm
 from .checks import ConfigError
@@ -30,16 +31,18 @@ from .dqn_config import DQNConfig
 from .draws import Draws
 from .env_runner import EpsilonGreedy
 from .episodes import StepStatistics
+from .frame_stack import frame_stack
 from .learner import Learner
 from .observations import as_tensors
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference, build_network, check_outputs
-from .replay_buffer import ReplayBuffer, TransitionRing
+from .replay_buffer import ReplayBuffer
+from .transition_ring import TransitionRing
 
 Array = npt.NDArray[Any]
 
-BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations")
+BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations", "importance")
 
 
 def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, chooser_values: Tensor) -> Tensor:
@@ -52,6 +55,14 @@ def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, choos
     return torch.addcmul(returns, discounts, target_values.gather(1, choice).squeeze(1))
 
 
+def dqn_loss(predicted: Tensor, targets: Tensor, importance: Tensor) -> Tensor:
+    """Mean of the Huber losses of `predicted` against `targets`, each times its `importance`; all `[B]`.
+
+    Weights of importance scale the TD errors of a minibatch in its gradient (Schaul et al. 2016, section 3.4).
+    """
+    return (importance * nn.functional.smooth_l1_loss(predicted, targets, reduction="none")).mean()
+
+
 class DQNLearner(Learner):
     """Fits action values to targets by gradient steps, and updates the target network."""
 
@@ -62,7 +73,9 @@ class DQNLearner(Learner):
     returns = InputPort(dtype=np.float32)
     discounts = InputPort(dtype=np.float32)
     next_observations = InputPort()
+    importance = InputPort(dtype=np.float32)
     weights = OutputPort(dtype=np.float32)
+    td_errors = OutputPort(dtype=np.float32)
 
     def __init__(
         self, module: nn.Module, replay: ReplayBuffer, space: Any, config: DQNConfig, steps_before: int
@@ -78,6 +91,7 @@ class DQNLearner(Learner):
             adam_epsilon=config.adam_epsilon,
             steps_before=steps_before,
             weights=((parameters.values.numel(),), np.float32),
+            td_errors=batch["returns"],
             **batch,
         )
         self.target_parameters = FlatParameters(self.target)
@@ -96,9 +110,9 @@ class DQNLearner(Learner):
         self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
 
     @reaction(
-        triggers=[observations, actions, returns, discounts, next_observations, rounds],
+        triggers=[observations, actions, returns, discounts, next_observations, importance, rounds],
         sources=[env_steps],
-        effects=[weights],
+        effects=[weights, td_errors],
     )
     def learn(
         self,
@@ -107,42 +121,57 @@ class DQNLearner(Learner):
         returns: Array,
         discounts: Array,
         next_observations: Array,
+        importance: Array,
         rounds: Array,
         env_steps: Array,
         weights: Array,
+        td_errors: Array,
     ) -> None:
-        """Take the gradient steps of the rounds that are due, and send the weights."""
+        """Take the gradient steps of the rounds that are due; send the weights, and the TD errors back."""
         begin = time.perf_counter()
         count = int(rounds) * self.batches
         self.set_lr(int(env_steps))
-        chosen, sums, discount = (
-            torch.from_numpy(array[:count].copy()).to(self.device) for array in (actions, returns, discounts)
+        chosen, sums, discount, share = (
+            torch.from_numpy(array[:count].copy()).to(self.device)
+            for array in (actions, returns, discounts, importance)
         )
+        errors = torch.empty_like(sums)
         for batch in range(count):
-            self.learn_batch(
+            errors[batch] = self.learn_batch(
                 as_tensors(self.space, observations[batch], self.device),
                 chosen[batch, :, None],
                 sums[batch],
                 discount[batch],
                 as_tensors(self.space, next_observations[batch], self.device),
+                share[batch],
             )
-        self.check_finite("qf_loss", int(env_steps))
+        if count:
+            self.check_finite("qf_loss", int(env_steps))
         weights[...] = self.parameters.numpy()
+        td_errors[:count] = errors.cpu().numpy()
         self.seconds += time.perf_counter() - begin
 
     def learn_batch(
-        self, observations: Any, actions: Tensor, returns: Tensor, discounts: Tensor, next_observations: Any
-    ) -> None:
-        """One gradient step on the Huber loss of a minibatch."""
+        self,
+        observations: Any,
+        actions: Tensor,
+        returns: Tensor,
+        discounts: Tensor,
+        next_observations: Any,
+        importance: Tensor,
+    ) -> Tensor:
+        """One gradient step on the loss of a minibatch; returns its TD errors `[B]`."""
         with torch.no_grad():
             values = self.target(next_observations)
             chooser = self.module(next_observations) if self.double_q else values
             targets = dqn_targets(returns, discounts, values, chooser)
         with torch.enable_grad():  # the caller may have it off
             predicted = self.module(observations).gather(1, actions).squeeze(1)
-            loss = nn.functional.smooth_l1_loss(predicted, targets)
+            loss = dqn_loss(predicted, targets, importance)
         self.descend(loss)
         self.log("qf_loss", loss)
+        errors: Tensor = predicted.detach() - targets
+        return errors
 
 
 class DQN(Algorithm[DQNConfig]):
@@ -195,13 +224,15 @@ class DQN(Algorithm[DQNConfig]):
         )
 
     def _make_replay(self) -> ReplayBuffer:
-        config = self.config
-        shape, dtype = port_type(self.observation_space)
+        config, space = self.config, self.observation_space
+        settings = config.replay_buffer_config
+        env = self.envs.envs[0] if isinstance(self.envs, EnvBank) else None
         try:
-            ring = TransitionRing(config.replay_buffer_config.capacity, self.num_envs, shape, dtype)
+            stack = frame_stack(settings.frame_stack, env, space)
+            ring = TransitionRing(settings.capacity, self.num_envs, *port_type(space), stack)
         except ValueError as error:
             raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(ring, self.actions, config, self._before.gradient_steps)
+        return ReplayBuffer(ring, self.actions, config, self._before)
 
     def _connect(self, topology: Topology) -> None:
         envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner
@@ -215,6 +246,7 @@ class DQN(Algorithm[DQNConfig]):
         for name in (*BATCH_PORTS, "rounds", "env_steps"):
             topology.connect(getattr(replay, name), getattr(learner, name))
         topology.connect(learner.weights, policy.weights, delay=self.config.weights_delay)
+        topology.connect(learner.td_errors, replay.td_errors, delay=1)
         statistics = topology.add("statistics", StepStatistics(self.statistics, self.num_envs))
         for name in ("reward", "terminated", "truncated"):
             topology.connect(getattr(envs, name), getattr(statistics, name))

@@ -1,9 +1,9 @@
-"""The replay buffer: a ring of transitions, and the reactor that fills it and draws minibatches from it."""
+"""The replay buffer: the reactor that keeps transitions and draws minibatches of them."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,101 +13,21 @@ from reactvec import InputPort, OutputPort, Reactor, reaction
 
 from .dqn_config import DQNConfig
 from .draws import Draws
-from .returns import n_step_windows
+from .piecewise import Piecewise
+from .priorities import Priorities
+from .progress import Progress
+from .transition_ring import Batch, TransitionRing
 
 Array = npt.NDArray[Any]
-Int64s = npt.NDArray[np.int64]
-
-_TERMINATED, _TRUNCATED = np.uint8(1), np.uint8(2)
-
-
-class Batch(NamedTuple):
-    """Transitions over n-step windows; all arrays have the same leading axes `[...]`."""
-
-    observations: Array
-    """`[..., *obs_shape]`: before the window's first action."""
-    actions: Int64s
-    """`[...]`: the first action, counted from 0."""
-    returns: npt.NDArray[np.float32]
-    """`[...]`: discounted sum of the window's rewards."""
-    discounts: npt.NDArray[np.float32]
-    """`[...]`: what the value of `next_observations` counts; 0 after a termination."""
-    next_observations: Array
-    """`[..., *obs_shape]`: after the window, the final observation where it ended an episode."""
-
-
-class TransitionRing:
-    """Preallocated ring `[slots, num_envs, ...]`: a slot per step of all environments, a column for each.
-
-    An observation is held twice, as what was acted on and as what came after; so an end needs no special
-    place.
-    """
-
-    def __init__(self, capacity: int, num_envs: int, obs_shape: tuple[int, ...], obs_dtype: npt.DTypeLike) -> None:
-        if capacity < num_envs:
-            raise ValueError(f"capacity={capacity} is less than one step of {num_envs} environments; raise it")
-        self.slots, self.num_envs = capacity // num_envs, num_envs
-        shape = (self.slots, num_envs)
-        self.observations = np.zeros((*shape, *obs_shape), obs_dtype)
-        self.next_observations = np.zeros((*shape, *obs_shape), obs_dtype)
-        self.actions = np.zeros(shape, np.int64)
-        self.rewards = np.zeros(shape, np.float32)
-        self.ends = np.zeros(shape, np.uint8)
-        self.head = 0  # the slot that is written next
-        self.filled = 0  # slots that hold transitions
-
-    def __len__(self) -> int:
-        """Transitions held."""
-        return self.filled * self.num_envs
-
-    def store(
-        self, obs: Array, actions: Array, rewards: Array, terminated: Array, truncated: Array, next_obs: Array
-    ) -> None:
-        """Write one step of all environments over the oldest; `next_obs` is the final
-        observation at an end.
-        """
-        slot = self.head
-        self.observations[slot] = obs
-        self.next_observations[slot] = next_obs
-        self.actions[slot] = actions
-        self.rewards[slot] = rewards
-        np.multiply(truncated, _TRUNCATED, out=self.ends[slot])
-        self.ends[slot][terminated] = _TERMINATED
-        self.head = (slot + 1) % self.slots
-        self.filled = min(self.filled + 1, self.slots)
-
-    def gather(self, indices: Int64s, n_step: int, gamma: float) -> Batch:
-        """The transitions at `indices` (any shape, in [0, len)), over windows of up to `n_step` steps.
-
-        A window stops at the first end in its column and at the newest slot, so it never crosses the write
-        head; its discount says how long it became.
-        """
-        flat = indices.reshape(-1)
-        slot, column = np.divmod(flat, self.num_envs)
-        newest = (self.head - 1) % self.slots
-        limits = (newest - slot) % self.slots + 1
-        steps = (slot + np.arange(n_step)[:, None]) % self.slots * self.num_envs + column
-        rewards, ends = self.rewards.reshape(-1)[steps], self.ends.reshape(-1)[steps]
-        windows = n_step_windows(rewards, ends == _TERMINATED, ends == _TRUNCATED, limits, gamma)
-        last = steps[windows.lengths - 1, np.arange(len(flat))]
-        return Batch(
-            self._rows(self.observations, flat, indices.shape),
-            self.actions.reshape(-1)[flat].reshape(indices.shape),
-            windows.returns.reshape(indices.shape),
-            windows.discounts.reshape(indices.shape),
-            self._rows(self.next_observations, last, indices.shape),
-        )
-
-    def _rows(self, ring: Array, flat: Int64s, shape: tuple[int, ...]) -> Array:
-        rows = ring.reshape(len(self.actions) * self.num_envs, *ring.shape[2:])
-        return rows[flat].reshape(*shape, *ring.shape[2:])
+Places = npt.NDArray[np.int64]
 
 
 class ReplayBuffer(Reactor):
     """Stores every transition and, periodically, emits the minibatches of a round of learning.
 
     Rounds that fall due in one step of all environments are drawn together: `rounds` counts them, and the
-    first `rounds * gradient_steps` minibatches of the ports are valid.
+    first `rounds * gradient_steps` minibatches of the ports are valid. The TD errors of what was drawn come back
+    a tag later, before anything is overwritten.
     """
 
     obs = InputPort()  # what was acted on: the environments' observation of the tag before
@@ -117,26 +37,27 @@ class ReplayBuffer(Reactor):
     truncated = InputPort(dtype=np.bool_)
     final_obs = InputPort()
     next_obs = InputPort()
+    td_errors = InputPort(dtype=np.float32)
     observations = OutputPort()
     actions = OutputPort(dtype=np.int64)
     returns = OutputPort(dtype=np.float32)
     discounts = OutputPort(dtype=np.float32)
     next_observations = OutputPort()
+    importance = OutputPort(dtype=np.float32)  # what a sample's loss is multiplied by
     rounds = OutputPort((), np.int64)
-    env_steps = OutputPort((), np.int64)  # environment steps stored so far
+    env_steps = OutputPort((), np.int64)  # environment steps so far, whatever came of them
 
     def __init__(
-        self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, batches_before: int = 0
+        self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, before: Progress
     ) -> None:
-        n, freq = ring.num_envs, config.train_freq
-        rows = (ring.observations.shape[1:], ring.observations.dtype)
+        n, freq, settings = ring.num_envs, config.train_freq, config.replay_buffer_config
+        obs_shape, obs_dtype = ring.observations.shape, ring.observations.dtype
         leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)
-        drawn = (leading + ring.observations.shape[2:], ring.observations.dtype)
         ports: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
-            **dict.fromkeys(("obs", "final_obs", "next_obs"), rows),
+            **dict.fromkeys(("obs", "final_obs", "next_obs"), ((n, *obs_shape), obs_dtype)),
             **dict.fromkeys(("terminated", "truncated"), ((n,), np.bool_)),
-            **dict.fromkeys(("observations", "next_observations"), drawn),
-            **dict.fromkeys(("returns", "discounts"), (leading, np.float32)),
+            **dict.fromkeys(("observations", "next_observations"), ((*leading, *obs_shape), obs_dtype)),
+            **dict.fromkeys(("returns", "discounts", "importance", "td_errors"), (leading, np.float32)),
         }
         super().__init__(
             bank=None,
@@ -146,13 +67,24 @@ class ReplayBuffer(Reactor):
             **ports,
         )
         self.ring, self.config, self.first_action = ring, config, int(action_space.start)
+        self.priorities: Priorities | None = None
+        if settings.prioritized:
+            self.priorities = Priorities(ring.ends.size, settings.alpha, settings.priority_epsilon)
+        self.beta = Piecewise.of(settings.beta, config.total_timesteps)
         self.train_period = Fraction(freq, n)
         starts = -(-config.num_steps_sampled_before_learning_starts // freq)  # rounds are at multiples of freq
         self.learning_starts = Fraction(max(starts, 1) * freq, n)
         self.draws = Draws(config.seed, "minibatch")
-        self.steps = 0  # of all environments, since this reactor runs
+        self.steps_before, self.steps = before.steps, 0  # before: of the environments; then of all of them at once
         self.due = 0  # rounds that were due since this reactor runs
-        self.drawn = batches_before  # minibatches, those of the runs that this one resumes included
+        self.drawn = before.gradient_steps  # minibatches, those of the runs that this one resumes included
+        self.places = np.zeros((0, config.train_batch_size), np.int64)  # of the last round's minibatches
+
+    @reaction(triggers=[td_errors])
+    def prioritise(self, td_errors: Array) -> None:
+        """Take over the errors of the minibatches that were drawn last."""
+        if self.priorities is not None:
+            self.priorities.learn(self.places, td_errors[: len(self.places)])
 
     @reaction(sources=[obs, action, reward, terminated, truncated, final_obs, next_obs], effects=[env_steps])
     def store(
@@ -167,16 +99,14 @@ class ReplayBuffer(Reactor):
         env_steps: Array,
     ) -> None:
         """Keep one transition per environment."""
-        ended = terminated | truncated
-        if ended.any():
-            next_obs = next_obs.copy()
-            next_obs[ended] = final_obs[ended]
-        self.ring.store(obs, action - self.first_action, reward, terminated, truncated, next_obs)
+        self.ring.store(obs, action - self.first_action, reward, terminated, truncated, final_obs, next_obs)
+        if self.priorities is not None:
+            self.priorities.replace(self.ring.added(), self.ring.dropped())
         self.steps += 1
         env_steps[()] = self.steps * self.ring.num_envs
 
     @reaction(
-        effects=[observations, actions, returns, discounts, next_observations, rounds],
+        effects=[observations, actions, returns, discounts, next_observations, importance, rounds],
         period="train_period",
         offset="learning_starts",
     )
@@ -187,22 +117,38 @@ class ReplayBuffer(Reactor):
         returns: Array,
         discounts: Array,
         next_observations: Array,
+        importance: Array,
         rounds: Array,
     ) -> None:
-        """Draw the minibatches of the rounds that are due: uniform over what the ring holds, with
-        replacement.
+        """Draw the minibatches of the rounds that are due, with replacement: uniform over what the ring holds,
+        or in proportion to priorities. While it holds nothing, rounds are left out.
         """
         due = int((self.steps - self.learning_starts) // self.train_period) + 1
-        rounds[()] = due - self.due
-        count = (due - self.due) * self.config.gradient_steps
-        batch = np.arange(self.drawn, self.drawn + count)[:, None]
-        self.due, self.drawn = due, self.drawn + count
-        indices = self.draws.integers(len(self.ring), batch, np.arange(self.config.train_batch_size))
+        rounds[()] = due - self.due if len(self.ring) else 0
+        self.due = due
+        count = int(rounds) * self.config.gradient_steps
+        self.places = self._draw(count)
         outputs = (observations, actions, returns, discounts, next_observations)
-        for output, values in zip(
-            outputs, self.ring.gather(indices, self.config.n_step, self.config.gamma), strict=True
-        ):
-            output[:count] = values
-        if not np.isfinite(returns[:count]).all():
+        batch = Batch(*(output[:count] for output in outputs))
+        self.ring.gather(self.places, self.config.n_step, self.config.gamma, batch)
+        importance[:count] = self._importance()
+        if not np.isfinite(batch.returns).all():
             bad = np.flatnonzero(~np.isfinite(self.ring.rewards).all(0)).tolist()
             raise ValueError(f"rewards are not finite (environments {bad})")
+
+    def _draw(self, count: int) -> Places:
+        """The places of the next `count` minibatches, `[count, train_batch_size]`."""
+        batch = np.arange(self.drawn, self.drawn + count)[:, None]
+        row = np.arange(self.config.train_batch_size)
+        self.drawn += count
+        if not count:
+            return np.zeros((0, len(row)), np.int64)
+        if self.priorities is not None:
+            return self.priorities.draw(self.draws.uniform(batch, row))
+        return self.ring.places(self.draws.integers(len(self.ring), batch, row))
+
+    def _importance(self) -> npt.NDArray[np.float32] | float:
+        if self.priorities is None:
+            return 1.0
+        steps = self.steps_before + self.steps * self.ring.num_envs
+        return self.priorities.weights(self.places, self.beta.at(steps))

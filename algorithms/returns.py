@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ._windows import NO_TRANSITION, TERMINATED, TRUNCATED, close_windows
 from .kernels.rollout import gae as kernels_gae
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
 
 
 class NStep(NamedTuple):
@@ -28,34 +30,37 @@ class NStep(NamedTuple):
     """Steps in the window, at least 1."""
 
 
-def n_step_windows(
-    rewards: npt.NDArray[Any],
-    terminated: Bools,
-    truncated: Bools,
-    limits: npt.NDArray[np.int64],
-    gamma: float,
-) -> NStep:
-    """Close each column's window at its first end, at its limit, or at the last row.
-
-    `rewards`, `terminated`, `truncated` are `[n, columns]`, row 0 the first step of the window; `limits`
-    `[columns]` is how many of the rows exist, at least 1; rows from there on may hold anything. (n-step
-    targets: Sutton & Barto 2018, chapter 7; bootstrapping through truncation but not through termination:
-    Pardo et al. 2018.)
+def end_bits(terminated: Bools, truncated: Bools, valid: Bools | None = None) -> Bytes:
+    """How steps ended, as the bits of `_windows`: 0 where they went on. Rows that are not `valid` (None: all are)
+    are no transition, whatever their flags say.
     """
-    columns = rewards.shape[1]
-    returns = rewards[0].astype(np.float32)
-    discounts = np.full(columns, gamma, np.float32)
-    lengths = np.ones(columns, np.int64)
-    ended, dead = terminated[0] | truncated[0], terminated[0].copy()
-    for step in range(1, len(rewards)):
-        going = ~ended & (limits > step)
-        returns += np.where(going, discounts * rewards[step], 0).astype(np.float32)
-        discounts[going] *= np.float32(gamma)
-        lengths += going
-        dead |= going & terminated[step]
-        ended |= going & (terminated[step] | truncated[step])
-    discounts[dead] = 0
-    return NStep(returns, discounts, lengths)
+    ends: Bytes = terminated * np.uint8(TERMINATED) | truncated * np.uint8(TRUNCATED)
+    return ends if valid is None else np.where(valid, ends, np.uint8(NO_TRANSITION))
+
+
+def n_step_windows(rewards: npt.NDArray[Any], terminated: Bools, truncated: Bools, valid: Bools, gamma: float) -> NStep:
+    """Close each column's window at its first end, before its first row that is no transition, or at the last row.
+
+    All arrays are `[n, columns]`, row 0 the first step of the window, which must be valid. Rows that are not
+    `valid`, and all that follow them, may hold anything. A window that ends in a termination does not
+    bootstrap, even if the same step was truncated; one that ends in a truncation does. (n-step targets:
+    Sutton & Barto 2018, chapter 7; ends: Pardo et al. 2018, "Time limits in reinforcement learning".)
+    """
+    n, columns = rewards.shape
+    returns, discounts = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    last = np.empty(columns, np.int64)
+    close_windows(
+        np.ascontiguousarray(rewards, np.float32).reshape(-1),
+        np.ascontiguousarray(end_bits(terminated, truncated, valid)).reshape(-1),
+        columns,
+        np.arange(columns),
+        n,
+        gamma,
+        returns,
+        discounts,
+        last,
+    )
+    return NStep(returns, discounts, last // columns + 1)
 
 
 def gae(

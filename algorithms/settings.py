@@ -84,7 +84,7 @@ class Settings:
                 self.__dict__[name] = as_ramp(getattr(self, name))
             for name, part in self._parts.items():
                 if isinstance(value := getattr(self, name), Mapping):
-                    self.__dict__[name] = part(**value)
+                    self.__dict__[name] = part.from_dict(value)
         except ValueError as error:
             raise error if isinstance(error, ConfigError) else ConfigError(f"{name}: {error}") from None
         for name, check in self._checks.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+
 from reactvec.algorithms import DQN, DQNConfig, ModelConfig
 
 
@@ -26,10 +28,13 @@ def small(**settings) -> DQNConfig:
 
 def fingerprint(algorithm: DQN) -> str:
     """A hash of the weights, the target's weights and everything in the replay buffer."""
-    ring, learner = algorithm.replay.ring, algorithm.learner
+    replay, learner = algorithm.replay, algorithm.learner
     digest = hashlib.sha256()
-    for array in (ring.observations, ring.next_observations, ring.actions, ring.rewards, ring.ends):
+    places = replay.ring.places(np.arange(len(replay.ring)))
+    for array in replay.ring.gather(places, 1, 0.5):
         digest.update(array.tobytes())
+    if replay.priorities is not None:
+        digest.update(replay.priorities.tree.priorities.tobytes())
     digest.update(learner.parameters.numpy().tobytes())
     digest.update(learner.target_parameters.numpy().tobytes())
     return digest.hexdigest()

@@ -99,6 +99,19 @@ def test_a_setting_of_another_group_is_sent_there():
         ({"model": {"hiddens": (0,)}}, r"hiddens=\(0,\) must be whole numbers > 0"),
         ({"replay_buffer_config": {"size": 3}}, "ReplayBufferConfig has no setting 'size'"),
         ({"replay_buffer_config": {"capacity": 0}}, "capacity=0 must be a whole number >= 1"),
+        ({"replay_buffer_config": {"beta": 1.5}}, "beta=1.5 must be a number >= 0 and <= 1"),
+        ({"replay_buffer_config": {"alpha": -1}}, "alpha=-1 must be a number >= 0"),
+        ({"replay_buffer_config": {"priority_epsilon": 0}}, "priority_epsilon=0 must be a number > 0"),
+        ({"replay_buffer_config": {"prioritized": 1}}, "prioritized=1 must be one of"),
+        ({"replay_buffer_config": {"frame_stack": 0}}, "frame_stack=0 must be a whole number >= 1, or None"),
+        (
+            {"replay_buffer_config": {"type": "MultiAgentPrioritizedEpisodeReplayBuffer"}},
+            "no type 'MultiAgentPrioritizedEpisodeReplayBuffer'; did you mean 'PrioritizedEpisodeReplayBuffer'",
+        ),
+        (
+            {"replay_buffer_config": {"type": "EpisodeReplayBuffer", "prioritized": True}},
+            "type='EpisodeReplayBuffer' contradicts prioritized=True",
+        ),
         ({"replay_buffer_config": 7}, "replay_buffer_config=7 must be a ReplayBufferConfig or a dict"),
         ({"evaluation_duration": 30}, "evaluation_duration=30 episodes cannot be shared evenly"),
         ({"placement": "inline", "num_workers": 2}, "placement='inline' has one worker"),
@@ -123,6 +136,24 @@ def test_bad_values_are_named(settings, message):
     assert config == DQNConfig()
 
 
+@pytest.mark.parametrize(
+    ("kind", "prioritized"),
+    [
+        ("PrioritizedEpisodeReplayBuffer", True),
+        ("PrioritizedReplayBuffer", True),
+        ("ray.rllib.utils.replay_buffers.prioritized_episode_buffer.PrioritizedEpisodeReplayBuffer", True),
+        ("EpisodeReplayBuffer", False),
+        (type("ReplayBuffer", (), {}), False),
+    ],
+)
+def test_rllibs_types_of_replay_buffers_are_understood(kind, prioritized):
+    given: Any = {"type": kind, "capacity": 50_000, "alpha": 0.5, "beta": [(0, 0.4), (1, 1)]}
+    config = DQNConfig().training(replay_buffer_config=given).replay_buffer_config
+    ramp = ((0.0, 0.4), (1.0, 1.0))
+    assert config == ReplayBufferConfig(capacity=50_000, prioritized=prioritized, alpha=0.5, beta=ramp)
+    assert given["type"] is kind
+
+
 def test_freeze_and_copy():
     config = DQNConfig(env_config={"a": 1}).freeze()
     with pytest.raises(ConfigError, match="frozen"):
@@ -139,7 +170,7 @@ def test_dict_and_json_round_trip():
     config = DQNConfig(env="CartPole-v1", lr=((0, 1e-3), (1, 0)), model=ModelConfig((8, 4), "tanh"), num_envs=3)
     assert DQNConfig.from_dict(config.to_dict()) == config
     assert DQNConfig.from_json(config.to_json()) == config
-    assert config.to_dict()["replay_buffer_config"] == {"capacity": config.replay_buffer_config.capacity}
+    assert config.to_dict()["replay_buffer_config"] == dataclasses.asdict(config.replay_buffer_config)
 
 
 def test_json_refuses_objects():

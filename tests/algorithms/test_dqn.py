@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from reactvec.algorithms import ConfigError, DQNConfig, dqn_targets, train_dqn
+from reactvec.algorithms import ConfigError, DQNConfig, dqn_loss, dqn_targets, train_dqn
 from tests.algorithms.agents import fingerprint, small
 
 
@@ -19,6 +19,35 @@ def test_targets_by_hand():
     online = torch.tensor([[3.0, 2.0], [0.0, 1.0], [9.0, 8.0]])
     np.testing.assert_allclose(dqn_targets(returns, discounts, target, target), [11.0, 6.5, 3.0])
     np.testing.assert_allclose(dqn_targets(returns, discounts, target, online), [6.0, 2.9, 3.0])
+
+
+def test_loss_by_hand():
+    """Huber: half the square of an error up to 1, beyond it the error less a half."""
+    predicted = torch.tensor([0.0, 0.0, 2.0], requires_grad=True)
+    loss = dqn_loss(predicted, torch.tensor([0.5, 3.0, 2.0]), torch.tensor([1.0, 0.5, 0.7]))
+    loss.backward()
+    assert loss.item() == pytest.approx((1.0 * 0.125 + 0.5 * 2.5 + 0.7 * 0) / 3)
+    np.testing.assert_allclose(predicted.grad, [-0.5 / 3, -0.5 / 3, 0], rtol=1e-6)
+
+
+def test_td_errors_are_those_before_the_gradient_step():
+    with small().build_algo() as algorithm:
+        learner, space = algorithm.learner, algorithm.observation_space
+        before, after = (torch.from_numpy(np.stack([space.sample() for _ in range(3)])).clamp(-1, 1) for _ in "ab")
+        actions, returns, discounts = (
+            torch.tensor([[0], [1], [0]]),
+            torch.tensor([1.0, 2.0, 3.0]),
+            torch.full((3,), 0.5),
+        )
+        with torch.no_grad():  # both networks are still the same
+            targets = returns + 0.5 * learner.module(after).max(1).values
+            expected = learner.module(before).gather(1, actions).squeeze(1) - targets
+        weights = learner.parameters.numpy().copy()
+        errors = learner.learn_batch(before, actions, returns, discounts, after, torch.zeros(3))
+        np.testing.assert_allclose(errors, expected, rtol=1e-6)
+        np.testing.assert_array_equal(learner.parameters.numpy(), weights)  # nothing counts, nothing is learned
+        learner.learn_batch(before, actions, returns, discounts, after, torch.ones(3))
+        assert not np.array_equal(learner.parameters.numpy(), weights)
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +148,37 @@ def test_weights_that_are_set_act_at_once():
         assert not algorithm.policy.parameters.numpy().any()
 
 
-def test_soft_updates():
-    with small(num_envs=10, target_network_update_freq=5, tau=0.5, train_freq=1000).build_algo() as algorithm:
-        learner = algorithm.learner
+def target_after(steps, **settings):
+    """The target's weights after each of some steps of 4 environments; online they are 1, and 0 in the target."""
+    with small(num_envs=4, train_freq=1000, **settings).build_algo() as algorithm:
+        learner, values = algorithm.learner, []
         learner.parameters.load(np.ones(learner.parameters.values.numel()))
         learner.target_parameters.load(np.zeros(learner.parameters.values.numel()))
-        algorithm.train_steps(10)  # two updates in one tag
-        np.testing.assert_allclose(learner.target_parameters.numpy(), 0.75)
+        for _ in range(steps):
+            algorithm.train_steps(4)
+            assert len(set(learner.target_parameters.numpy().tolist())) == 1
+            values.append(float(learner.target_parameters.numpy()[0]))
+    return values
 
 
-@pytest.mark.parametrize("settings", [{"dueling": True, "double_q": False}, {"n_step": 1, "grad_clip": None}])
+def test_hard_updates_come_at_multiples_of_environment_steps():
+    assert target_after(4, target_network_update_freq=10) == [0, 0, 1, 1]  # 4, 8, 12, 16 steps
+    assert target_after(3, target_network_update_freq=4) == [1, 1, 1]
+
+
+def test_soft_updates_move_by_a_share_for_each_that_is_due():
+    assert target_after(5, target_network_update_freq=10, tau=0.25) == [0, 0, 0.25, 0.25, 1 - 0.75**2]
+    assert target_after(2, target_network_update_freq=2, tau=0.5) == [0.75, 1 - 0.25**2]  # two in each step
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dueling": True, "double_q": False},
+        {"n_step": 1, "grad_clip": None},
+        {"replay_buffer_config": {"prioritized": True}},
+    ],
+)
 def test_variants_run(settings):
     with small(**settings).build_algo() as algorithm:
         result = algorithm.train_steps(600)["learners"]["default_policy"]
@@ -141,7 +191,7 @@ def test_the_replay_holds_what_the_environments_did():
     with small(num_envs=3).build_algo() as algorithm:
         algorithm.train_steps(450)
         ring = algorithm.replay.ring
-        batch = ring.gather(np.arange(len(ring)), 1, 0.9)
+        batch = ring.gather(ring.places(np.arange(len(ring))), 1, 0.9)
         ends = 0
         for obs, action, total, discount, after in zip(*batch, strict=True):
             env.reset()

@@ -1,89 +1,140 @@
-"""The ring against a naive list of transitions."""
+"""The replay buffer in its program: what is drawn, how often, and what TD errors do to that."""
+
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from gymnasium import spaces
 
-from reactvec.algorithms import TransitionRing
+from reactvec.algorithms import DQNConfig, TransitionRing
+from reactvec.algorithms.progress import Progress
+from reactvec.algorithms.replay_buffer import ReplayBuffer
+from tests.algorithms.agents import fingerprint, small
 
-
-def naive_window(history, step, env, n_step, gamma):
-    """Return, discount and next observation of the window that starts at (step, env) of a list of steps."""
-    total, discount = np.float32(0), np.float32(1)
-    for transition in history[step : step + n_step]:
-        total = np.float32(total + np.float32(discount * transition["reward"][env]))
-        discount = np.float32(discount * np.float32(gamma))
-        after = transition["next_obs"][env]
-        if transition["terminated"][env]:
-            return total, 0.0, after
-        if transition["truncated"][env]:
-            break
-    return total, discount, after
+PRIORITIZED = {"capacity": 300, "prioritized": True, "alpha": 0.7}
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    num_envs=st.integers(1, 4),
-    slots=st.integers(1, 6),
-    steps=st.integers(1, 20),
-    n_step=st.integers(1, 5),
-    gamma=st.sampled_from([1.0, 0.9, 0.5]),
-    end_rate=st.sampled_from([0.0, 0.2, 0.7]),
-    seed=st.integers(0, 2**16),
-)
-def test_every_transition_agrees_with_the_naive_buffer(num_envs, slots, steps, n_step, gamma, end_rate, seed):
-    rng = np.random.default_rng(seed)
-    capacity = slots * num_envs + int(rng.integers(num_envs))
-    ring, history = TransitionRing(capacity, num_envs, (2,), np.float32), []
-    for step in range(steps):
-        transition = {
-            "obs": np.full((num_envs, 2), step, np.float32) + np.arange(num_envs, dtype=np.float32)[:, None] / 8,
-            "actions": rng.integers(0, 3, num_envs),
-            "reward": rng.integers(-4, 5, num_envs).astype(np.float64),
-            "terminated": rng.random(num_envs) < end_rate,
-            "truncated": rng.random(num_envs) < end_rate,
-            "next_obs": rng.normal(size=(num_envs, 2)).astype(np.float32),
-        }
-        history.append(transition)
-        ring.store(*transition.values())
-    kept = min(slots, steps)
-    assert len(ring) == kept * num_envs
-    batch = ring.gather(np.arange(len(ring)), n_step, gamma)
-    seen = set()
-    for index in range(len(ring)):
-        step, env = int(batch.observations[index, 0]), index % num_envs
-        seen.add((step, env))
-        transition = history[step]
-        np.testing.assert_array_equal(batch.observations[index], transition["obs"][env])
-        assert batch.actions[index] == transition["actions"][env]
-        total, discount, after = naive_window(history, step, env, n_step, gamma)
-        np.testing.assert_allclose(batch.returns[index], total, rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(batch.discounts[index], discount, rtol=1e-6)
-        np.testing.assert_array_equal(batch.next_observations[index], after)
-    assert seen == {(step, env) for step in range(steps - kept, steps) for env in range(num_envs)}
+def buffer(num_envs=2, capacity=40, before=Progress(), **settings) -> ReplayBuffer:  # noqa: B008
+    """A replay buffer by itself, with one minibatch of 8 a round and a round every 4 steps."""
+    defaults: dict[str, Any] = {"train_freq": 4, "gradient_steps": 1, "train_batch_size": 8, "n_step": 1}
+    config = DQNConfig(num_steps_sampled_before_learning_starts=4, **{**defaults, **settings})
+    return ReplayBuffer(TransitionRing(capacity, num_envs, (), np.int64), spaces.Discrete(2), config, before)
 
 
-def test_indices_of_any_shape():
-    ring = TransitionRing(8, 2, (3,), np.uint8)
-    for step in range(4):
-        obs = np.full((2, 3), step, np.uint8)
-        ring.store(obs, np.zeros(2), np.ones(2), np.zeros(2, bool), np.zeros(2, bool), obs + 1)
-    batch = ring.gather(np.arange(6).reshape(2, 3), 1, 0.5)
-    assert batch.observations.shape == batch.next_observations.shape == (2, 3, 3)
-    assert batch.returns.shape == batch.actions.shape == (2, 3)
-    assert batch.observations.dtype == np.uint8
+def store(replay: ReplayBuffer, steps: int, valid=None) -> None:
+    """Steps whose observations are their number, times 10, and their environment."""
+    n, flags = replay.ring.num_envs, np.zeros(replay.ring.num_envs, bool)
+    for _ in range(steps):
+        obs = replay.steps * 10 + np.arange(n)
+        if valid is None:
+            replay.store(obs, np.zeros(n, np.int64), np.ones(n), flags, flags, obs, obs + 10, np.zeros((), np.int64))
+        else:
+            replay.ring.store(obs, np.zeros(n), np.ones(n), flags, flags, obs, obs + 10, valid)
+            replay.steps += 1
 
 
-def test_structured_observations():
-    dtype = np.dtype([("f0", np.float32, (2,)), ("f1", np.int64)], align=True)
-    ring = TransitionRing(4, 2, (), dtype)
-    obs = np.zeros(2, dtype)
-    obs["f0"], obs["f1"] = 1.5, 7
-    ring.store(obs, np.zeros(2), np.ones(2), np.zeros(2, bool), np.zeros(2, bool), obs)
-    assert ring.gather(np.array([1]), 3, 0.9).observations["f1"] == 7
+def sample(replay: ReplayBuffer) -> dict[str, Any]:
+    """The ports after a round; those that were due before it count as drawn."""
+    replay.due = int((replay.steps - replay.learning_starts) // replay.train_period)
+    outputs = ("observations", "actions", "returns", "discounts", "next_observations", "importance", "rounds")
+    arrays = {name: np.zeros(replay.ports[name].shape, replay.ports[name].dtype) for name in outputs}
+    replay.sample(*arrays.values())
+    return arrays
 
 
-def test_capacity_below_one_step():
-    with pytest.raises(ValueError, match="capacity=3 is less than one step of 4 environments"):
-        TransitionRing(3, 4, (), np.float32)
+def test_minibatches_are_uniform():
+    replay = buffer(capacity=10, gradient_steps=4000)
+    store(replay, 7)
+    drawn = sample(replay)["observations"]
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [20, 21, 30, 31, 40, 41, 50, 51, 60, 61]  # the last five steps
+    np.testing.assert_allclose(counts / drawn.size, 0.1, atol=0.01)
+
+
+def test_minibatches_leave_out_what_is_no_transition():
+    replay = buffer(capacity=10, gradient_steps=4000)
+    for row in ([True, False], [False, True], [True, True]):
+        store(replay, 1, np.array(row))
+    values, counts = np.unique(sample(replay)["observations"], return_counts=True)
+    assert values.tolist() == [0, 11, 20, 21]
+    np.testing.assert_allclose(counts / counts.sum(), 0.25, atol=0.01)
+
+
+def test_without_a_transition_a_round_is_left_out():
+    replay = buffer()
+    store(replay, 2, np.array([False, False]))
+    assert sample(replay)["rounds"] == 0
+    store(replay, 2)
+    assert sample(replay)["rounds"] == 1
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_transitions_are_drawn_in_proportion_to_their_priorities(alpha):
+    settings = {"prioritized": True, "alpha": alpha, "priority_epsilon": 0.5, "beta": 1.0}
+    replay = buffer(capacity=8, gradient_steps=2000, replay_buffer_config=settings)
+    store(replay, 4)
+    first = sample(replay)
+    assert (first["importance"] == 1).all()
+    errors = first["observations"] / 10.0  # 0 to 3.1
+    replay.prioritise(errors)
+    store(replay, 2)  # two steps leave, two come with the largest priority
+    second = sample(replay)
+    left = np.array([2.0, 2.1, 3.0, 3.1, 3.1, 3.1, 3.1, 3.1])
+    expected = (left + 0.5) ** alpha
+    values, counts = np.unique(second["observations"], return_counts=True)
+    assert values.tolist() == [20, 21, 30, 31, 40, 41, 50, 51]
+    np.testing.assert_allclose(counts / counts.sum(), expected / expected.sum(), atol=0.005)
+    weights = dict(zip(values.tolist(), expected.min() / expected, strict=True))
+    np.testing.assert_allclose(second["importance"], np.vectorize(weights.get)(second["observations"]), rtol=1e-6)
+
+
+def test_beta_rises_with_environment_steps():
+    settings = {"prioritized": True, "alpha": 1.0, "priority_epsilon": 1.0, "beta": [(0, 0.0), (100, 1.0)]}
+    replay = buffer(replay_buffer_config=settings, before=Progress(steps=40))
+    store(replay, 4)
+    replay.priorities.learn(np.arange(2), np.array([0.0, 3.0]))  # of priorities 1 and 4, as the others: 1
+    store(replay, 1)  # 50 of 100 steps
+    drawn = sample(replay)
+    assert set(drawn["importance"].reshape(-1).tolist()) == {1.0, 0.5}
+
+
+def test_td_errors_become_priorities_a_tag_later():
+    with small(num_envs=8, train_freq=80, replay_buffer_config=PRIORITIZED).build_algo() as algorithm:
+        algorithm.train_steps(240)  # the last of these tags learns
+        replay, read = algorithm.replay, algorithm.execution.read
+        errors, places = read(algorithm.learner.td_errors).copy(), replay.places.copy()
+        assert errors.shape == places.shape == (4, 16)
+        assert replay.priorities is not None
+        tree = replay.priorities.tree
+        np.testing.assert_array_equal(tree.priorities[places], 1.0)
+        algorithm.train_steps(8)
+        expected = dict(zip(places.reshape(-1).tolist(), np.abs(errors.reshape(-1), dtype=float) + 1e-6, strict=True))
+        np.testing.assert_allclose(tree.priorities[list(expected)], np.array(list(expected.values())) ** 0.7)
+        assert tree.priorities[replay.ring.added()] == pytest.approx(max(1.0, *expected.values()) ** 0.7)
+
+
+def test_priorities_are_those_of_what_is_held():
+    with small(num_envs=3, train_freq=30, replay_buffer_config=PRIORITIZED).build_algo() as algorithm:
+        algorithm.train_steps(600)
+        replay = algorithm.replay
+        assert replay.priorities is not None
+        held = np.zeros(replay.ring.ends.size, bool)
+        held[replay.ring.places(np.arange(len(replay.ring)))] = True
+        np.testing.assert_array_equal(replay.priorities.tree.priorities > 0, held)
+
+
+@pytest.fixture(scope="module")
+def prioritized():
+    with small(num_envs=4, seed=11, native=False, replay_buffer_config=PRIORITIZED).build_algo() as algorithm:
+        for _ in range(3):
+            algorithm.train()
+        return fingerprint(algorithm)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_prioritised_training_has_one_result_for_all_workers(prioritized, workers):
+    placement = {"placement": "threads", "num_workers": workers}
+    config = small(num_envs=4, seed=11, replay_buffer_config=PRIORITIZED, **placement)
+    with config.build_algo() as algorithm:
+        algorithm.train_steps(1200)
+        assert fingerprint(algorithm) == prioritized

@@ -6,11 +6,11 @@ import pytest
 from reactvec.algorithms import gae, n_step_windows
 
 
-def windows(rewards, terminated=None, truncated=None, limit=None, gamma=0.5):
+def windows(rewards, terminated=None, truncated=None, valid=None, gamma=0.5):
     n = len(rewards)
     died, cut = (np.array(f if f is not None else [0] * n, bool)[:, None] for f in (terminated, truncated))
-    limits = np.array([n if limit is None else limit])
-    result = n_step_windows(np.array(rewards, np.float64)[:, None], died, cut, limits, gamma)
+    steps = np.array([1] * n if valid is None else valid, bool)[:, None]
+    result = n_step_windows(np.array(rewards, np.float64)[:, None], died, cut, steps, gamma)
     return result.returns[0], result.discounts[0], result.lengths[0]
 
 
@@ -38,17 +38,19 @@ def test_termination_beats_truncation():
 
 def test_an_end_behind_the_window_does_not_count():
     assert windows([1, 2, 4], terminated=[0, 0, 1], truncated=[0, 1, 0]) == (2, 0.25, 2)
-    assert windows([1, 2, 4], terminated=[0, 0, 1], limit=2) == (2, 0.25, 2)
+    assert windows([1, 2, 4], terminated=[0, 0, 1], valid=[1, 1, 0]) == (2, 0.25, 2)
 
 
-def test_stops_at_the_limit():
-    assert windows([1, 2, 4], limit=1) == (1, 0.5, 1)
+def test_stops_before_a_row_that_is_no_transition_whatever_it_says():
+    assert windows([1, 2, 4], valid=[1, 0, 0]) == (1, 0.5, 1)
+    assert windows([1, 2, 4], valid=[1, 0, 1]) == (1, 0.5, 1)
+    assert windows([1, np.nan, 4], terminated=[0, 1, 0], truncated=[0, 1, 1], valid=[1, 0, 1]) == (1, 0.5, 1)
 
 
 def test_columns_are_independent():
     rewards = np.array([[1.0, 1.0], [2.0, 2.0]])
     terminated = np.array([[True, False], [False, False]])
-    result = n_step_windows(rewards, terminated, np.zeros((2, 2), bool), np.array([2, 2]), 0.9)
+    result = n_step_windows(rewards, terminated, np.zeros((2, 2), bool), np.ones((2, 2), bool), 0.9)
     np.testing.assert_allclose(result.returns, [1, 2.8], rtol=1e-6)
     np.testing.assert_allclose(result.discounts, [0, 0.81], rtol=1e-6)
     assert result.returns.dtype == result.discounts.dtype == np.float32
