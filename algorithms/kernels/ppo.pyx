@@ -173,7 +173,7 @@ cdef float *floats(array) noexcept:
 cdef int moments(
     const float[::1] advantages, const int64_t[:, ::1] order, int64_t minibatch, float[::1] shift, float[::1] scale
 ) except -1:
-    # What brings the advantages of each minibatch to mean 0 and, unbiased, to standard deviation 1; of one step, nothing.
+    # What brings the advantages of each minibatch to mean 0 and standard deviation 1 (unbiased); of one step, nothing.
     cdef int64_t epoch, first, i, end, number = 0
     cdef double mean, square
     for epoch in range(order.shape[0]):
