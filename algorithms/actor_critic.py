@@ -78,6 +78,11 @@ class Normalizer(nn.Module):
         self.register_buffer("mean", torch.zeros(features(space)))
         self.register_buffer("scale", torch.ones(features(space)))
 
+    def set(self, mean: Array, scale: Array) -> None:
+        """Take over statistics, `[features]` each."""
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(scale))
+
     def forward(self, encoded: Tensor) -> Tensor:
         """Normalised features `[n, features]`."""
         return ((encoded - self.mean) * self.scale).clamp(-10, 10)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -52,6 +53,14 @@ def encode(space: Space, observation: Tensors) -> Tensor:
         columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)
         return torch.cat([nn.functional.one_hot(column - start, n).float() for column, n, start in columns], 1)
     return flat.float() / 255 if flat.dtype == torch.uint8 else flat.float()
+
+
+def is_number(space: Space) -> npt.NDArray[np.bool_]:
+    """Which of the features of `encode` are numbers; the others say which category it is. `[features]`"""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        inside = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        return np.concatenate([np.empty(0, np.bool_), *map(is_number, inside)])
+    return np.full(features(space), isinstance(space, spaces.Box))
 
 
 def encoded_parts(space: Space) -> list[Part]:

@@ -20,14 +20,14 @@ _TAGS = 16  # that run between two looks at whether all episodes have ended
 
 
 class Greedy(Reactor):
-    """Chooses actions `[n]` for observations `[n, *shape]` by a function."""
+    """Chooses actions `[n, *shape]` for observations `[n, *shape]` by a function."""
 
     obs = InputPort()
     action = OutputPort()
 
     def __init__(self, bank: EnvBank, choose: Callable[[Array], Array]) -> None:
         shape, dtype = port_type(bank.single_observation_space)
-        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows,), bank.action.dtype))
+        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows, *bank.action.shape), bank.action.dtype))
         self.choose = choose
 
     @reaction(sources=[obs], effects=[action])

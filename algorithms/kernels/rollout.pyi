@@ -45,6 +45,15 @@ def gae(
 ) -> tuple[F32, F32]:
     """What `returns.gae` documents, over C-contiguous arrays `[T, N]`; ValueError where their shapes differ."""
 
+def discounted(
+    rewards: npt.NDArray[np.float64], ends: Bools, validity: Bools, current: npt.NDArray[np.float64], gamma: float
+) -> npt.NDArray[np.float64]:
+    """The discounted sum of rewards since the episode began, after each step, `[T, N]`.
+
+    `current` `[N]` holds it from one block to the next, and is changed; it is 0 after an end. Rows that are not valid
+    are no steps. ValueError where shapes differ.
+    """
+
 def shuffled(count: int, key: int, first: int, second: int) -> npt.NDArray[np.int64]:
     """0 to count - 1 in an order that is a function of (key, first, second): Fisher and Yates' shuffle."""
 

@@ -98,6 +98,25 @@ def gae(
     return np.asarray(advantages), np.asarray(returns)
 
 
+def discounted(const double[:, ::1] rewards, ends, validity, double[::1] current, double gamma):
+    cdef int64_t length = rewards.shape[0], rows = rewards.shape[1], t, i
+    cdef const uint8_t[:, ::1] ended = ends.view(np.uint8)
+    cdef const uint8_t[:, ::1] valid = validity.view(np.uint8)
+    cdef double[:, ::1] returns = np.empty((length, rows))
+    if (ended.shape[0], ended.shape[1]) != (length, rows) or (valid.shape[0], valid.shape[1]) != (length, rows):
+        raise ValueError(f"rewards, ends and validity must have one shape; rewards are {[length, rows]}")
+    if current.shape[0] != rows:
+        raise ValueError(f"current returns are of {current.shape[0]} environments, rewards of {rows}")
+    for t in range(length):
+        for i in range(rows):
+            if valid[t, i]:
+                current[i] = current[i] * gamma + rewards[t, i]
+            returns[t, i] = current[i]
+            if ended[t, i]:
+                current[i] = 0.0
+    return np.asarray(returns)
+
+
 def shuffled(int64_t count, uint64_t key, uint64_t first, uint64_t second):
     cdef int64_t[::1] order = np.arange(count)
     cdef uint64_t state = draw_next(draw_next(key, first), second)

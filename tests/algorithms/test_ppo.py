@@ -8,7 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from reactvec.algorithms import PPO, ConfigError, ModelConfig, PPOConfig, train_ppo
-from reactvec.algorithms.ppo import policy_loss, value_loss
+from reactvec.algorithms.ppo_learner import policy_loss, value_loss
 from tests.algorithms.agents import weights_of
 
 
