@@ -24,6 +24,8 @@ from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import Joined, KernelInference, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
 from .checks import ConfigError
+from .config import ModelConfig
+from .encoding import Inputs
 from .environments import learner_workers
 from .heads import make_head
 from .kernels.actor_critic import ActorCriticKernel
@@ -48,14 +50,16 @@ class PPO(Algorithm[PPOConfig]):
         self.tags_per_round = length = self._rollout_length()
         self.head = make_head(self.action_space, config.seed, "action", config.squash_actions)
         self._predicting = make_head(self.action_space, config.seed, "predict", config.squash_actions)
+        flat = isinstance(config.model, ModelConfig) and config.model.cnn is None
+        self.inputs = Inputs(space, mask_key=config.action_mask, flat_images=flat)
         module = build_actor_critic(
-            config.model, space, self.head, normalize=config.normalize_observations, seed=config.seed
+            config.model, self.inputs, self.head, normalize=config.normalize_observations, seed=config.seed
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
         self.net = self._kernel(config.inference_backend, "inference_backend")
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length))
-        learner = PPOLearner(module, self.rollout, self.policy, config, self.statistics, before)
+        learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
         net = self._learner_kernel()
         if not isinstance(net, str):
@@ -67,7 +71,7 @@ class PPO(Algorithm[PPOConfig]):
         config = self.config
         if backend == "torch":
             return f"{name}='torch'"
-        net = network_kernel(config.model, self.observation_space, self.head, config.normalize_observations)
+        net = network_kernel(config.model, self.inputs, self.head, config.normalize_observations)
         if isinstance(net, str) and backend == "kernel":
             raise ConfigError(f"{name}='kernel', but {net}; use 'auto'")
         return net

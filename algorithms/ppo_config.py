@@ -21,6 +21,7 @@ Backend: TypeAlias = Literal["auto", "kernel", "torch"]
 class PPOEnvRunnerSettings(EnvRunnerSettings, total=False):
     """How experience is gathered."""
 
+    action_mask: str | None
     squash_actions: bool
     pipeline: bool
     inference_backend: Backend
@@ -98,6 +99,10 @@ class PPOConfig(AlgorithmConfig):
     """Epsilon of Adam."""
     model: ModelConfig | ModelFactory = field(default_factory=_model)
     """The network: a ModelConfig, or a callable (observation_space, action_space) -> torch.nn.Module."""
+    action_mask: str | None = None
+    """Key of a Dict observation whose entry of 0 and 1, one for each category of all parts, says which are possible;
+    the network does not see it.
+    """
     squash_actions: bool = False
     """Whether real actions are squashed into their bounds by a tanh; else they are clipped to them."""
     pipeline: bool = False
@@ -131,6 +136,7 @@ class PPOConfig(AlgorithmConfig):
         "normalize_observations": one_of(True, False),
         "normalize_rewards": one_of(True, False),
         "adam_epsilon": number(0),
+        "action_mask": lambda v: None if v is None or isinstance(v, str) else "must be a key, or None",
         "squash_actions": one_of(True, False),
         "pipeline": one_of(True, False),
         "inference_backend": one_of("auto", "kernel", "torch"),

@@ -16,7 +16,7 @@ from reactvec import InputPort, OutputPort, reaction
 from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import ActorCritic
 from .draws import Draws
-from .encoding import encode, is_number
+from .encoding import Inputs
 from .episodes import EpisodeStatistics
 from .kernels.rollout import shuffled
 from .learner import Learner
@@ -60,6 +60,7 @@ class PPOLearner(Learner):
     def __init__(
         self,
         module: nn.Module,
+        inputs: Inputs,
         rollout: Rollout,
         policy: KernelPolicy | TorchPolicy,
         config: PPOConfig,
@@ -82,8 +83,8 @@ class PPOLearner(Learner):
         self.kernel_fit: KernelFit | None = None  # gradients are torch's without
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
-        self.is_number = is_number(rollout.space)
-        self.moments = RunningMoments(len(self.is_number)) if config.normalize_observations else None
+        self.inputs = inputs
+        self.moments = RunningMoments(inputs.features) if config.normalize_observations else None
         self.returns = RunningReturns(rollout.rows, config.gamma) if config.normalize_rewards else None
         self.shuffle = Draws(config.seed, "minibatch").key
         self.rollouts_before, self.rollouts = before.tags // rollout.length, 0
@@ -141,8 +142,8 @@ class PPOLearner(Learner):
         """Let the next rollout see observations by the statistics of this one, too."""
         if self.moments is None:
             return
-        space, moments, number = self.rollout.space, self.moments, self.is_number
-        moments.update(encode(space, as_tensors(space, obs)).numpy())
+        moments, number = self.moments, self.inputs.is_number
+        moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
         assert isinstance(self.module, ActorCritic)
         assert self.module.normalizer is not None
         self.module.normalizer.set(np.where(number, moments.mean, 0), np.where(number, moments.scale(), 1))

@@ -18,6 +18,9 @@ cdef extern from "encoder.h" nogil:
         int64_t features
         int parts
         Part *part
+        int mask_type
+        int64_t mask_at
+        int64_t masked
 
 cdef extern from "actor_critic.h" nogil:
     const int AREAS
@@ -34,7 +37,9 @@ cdef extern from "actor_critic.h" nogil:
         int64_t trained
         int64_t size
     void encode_rows(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows)
-    const float *head_outputs(const ActorCritic *net, const float *packed, const float *scratch, int64_t i, float *room)
+    const float *head_outputs(
+        const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room
+    )
     float value_of(const ActorCritic *net, const float *scratch, int64_t i)
     ctypedef struct Policy:
         const ActorCritic *net
@@ -59,4 +64,5 @@ cdef class ActorCriticKernel:
     cdef readonly int64_t size, flat_size, features
     cdef int64_t reals, inputs  # real numbers of an action, and normalised features
     cdef int read_parts(self, parts) except -1
+    cdef int read_mask(self, mask, HeadKernel head) except -1
     cdef int lay_out(self) except -1

@@ -14,6 +14,9 @@ or each one of so many categories (categories, start, 1)."""
 def reads(dtype: np.dtype[Any]) -> bool:
     """Whether observations may hold values of this type."""
 
+Mask = tuple[npt.DTypeLike, int, int]
+"""A type, the byte of a row where the mask begins, and of how many values it is."""
+
 class ActorCriticKernel:
     """An actor and a critic, fully connected, over the rows of an observation port of `row_dtype`.
 
@@ -21,8 +24,10 @@ class ActorCriticKernel:
     * scale, at most 10 away from 0. Weights are float32 `[size]`, packed as actor_critic.h says, or `[flat_size]`, in
     the order of torch's `ActorCritic`: logarithms of deviations, actor, critic, means, scales.
 
+    `mask` says where a row has zeros for the categories that are impossible.
+
     Raises:
-        ValueError: more layers or parts than a kernel has.
+        ValueError: more layers or parts than a kernel has, or a mask that does not fit the head.
     """
 
     size: int
@@ -38,6 +43,7 @@ class ActorCriticKernel:
         activation: str,
         head: HeadKernel,
         normalized: bool,
+        mask: Mask | None = None,
         *,
         variant: str | None = None,
     ) -> None: ...

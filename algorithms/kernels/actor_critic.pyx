@@ -24,12 +24,15 @@ def reads(dtype):
 
 
 cdef class ActorCriticKernel:
-    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, *, variant=None):
+    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, mask=None,
+                  *, variant=None):
         cdef int64_t[MOST_LAYERS + 1] width
         cdef int layers = len(hiddens) + 1, k
         if layers > MOST_LAYERS:
             raise ValueError(f"{len(hiddens)} hidden layers; at most {MOST_LAYERS - 1} have a kernel")
         self.read_parts(parts)
+        if mask is not None:
+            self.read_mask(mask, head)
         self.row_dtype = np.dtype(row_dtype)
         self.head, self.net.head = head, head.head
         self.net.encoder.row = self.row_dtype.itemsize
@@ -54,6 +57,14 @@ cdef class ActorCriticKernel:
             self.features += count * max(categories, 1)
         self.net.encoder.parts = len(parts)
         self.net.encoder.features = self.features
+
+    cdef int read_mask(self, mask, HeadKernel head) except -1:
+        dtype, at, count = mask
+        if head.head.kind != CATEGORIES or count != head.outputs:
+            raise ValueError(f"a mask of {count} numbers does not fit {head.outputs} categories")
+        self.net.encoder.mask_type, self.net.encoder.mask_at = TYPES.index(np.dtype(dtype)), at
+        self.net.encoder.masked = count
+        return 0
 
     cdef int lay_out(self) except -1:
         self.reals = 0 if self.net.head.kind == CATEGORIES else self.net.head.parts
@@ -116,7 +127,10 @@ cdef class ActorCriticKernel:
                 mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
                 for i in range(block):
                     memcpy(
-                        &outputs[first + i, 0], head_outputs(&self.net, &weights[0], &scratch[0], i, &room[0]),
+                        &outputs[first + i, 0],
+                        head_outputs(
+                            &self.net, &weights[0], &scratch[0], i, obs + (first + i) * self.net.encoder.row, &room[0]
+                        ),
                         self.net.head.outputs * sizeof(float),
                     )
                 mlp_forward(&self.net.critic, &weights[0] + self.net.critic_at, &scratch[0], block)

@@ -144,5 +144,5 @@ def test_reported_returns_stay_raw():
 
 
 def test_a_model_of_the_user_is_not_normalized():
-    with pytest.raises(ConfigError, match="normalize_observations=True shapes the built-in network"):
+    with pytest.raises(ConfigError, match="normalize_observations is for the built-in network"):
         normalizing(model=lambda space, actions: None).build_algo()
