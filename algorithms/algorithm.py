@@ -18,14 +18,14 @@ import torch
 from torch import nn
 from typing_extensions import Self, Unpack
 
-from reactvec import Execution, Schedule, Topology, compile
+from reactvec import Schedule, Topology
 
 from .checkpoint import Checkpoint, differing, read_checkpoint, stored_settings, write_checkpoint
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_observations, evaluation_bank, make_reactor, worker_count
+from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
 from .evaluation import evaluate
 from .learner import Learner
@@ -81,20 +81,28 @@ class Algorithm(ABC, Generic[C]):
         self.statistics = EpisodeStatistics(
             self.num_envs, reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows
         )
+        self.place = place_of(config, self.envs)
         topology = Topology()
         topology.add("envs", self.envs)
         topology.external(self.envs.request)
         with torch_threads(config.learner_threads):
             self._assemble(topology)
-        self.schedule: Schedule = compile(topology, worker_count(config, self.envs))
-        self.execution = Execution(topology, self.schedule)
-        seeds = env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts)
+        self.execution = execute(topology, self.place)
+        self.schedule: Schedule = self.execution.schedule
+        try:
+            self._reset(env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts))
+        except BaseException:
+            self.execution.close()
+            raise
+        self._inference = self._make_inference()
+        self._asked = self._predictions = 0
+
+    def _reset(self, seeds: list[int]) -> None:
+        """Begin an episode in each environment."""
         request = self.execution.input(self.envs.request)
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)
         self.execution.command("reset")
-        self._inference = self._make_inference()
-        self._asked = self._predictions = 0
 
     @abstractmethod
     def _assemble(self, topology: Topology) -> None:
@@ -253,7 +261,7 @@ class Algorithm(ABC, Generic[C]):
                 lambda obs: self._actions(inference(obs), False),
                 episodes=config.evaluation_duration // count,
                 seeds=env_seeds(config.seed, count, evaluation=True),
-                workers=worker_count(config, bank),
+                place=place_of(config, bank),
             )
         return {"env_runners": results}
 

@@ -86,7 +86,7 @@ class EnvRunnerSettings(TypedDict, total=False):
     """How experience is gathered."""
 
     num_envs: int | None
-    placement: Literal["auto", "inline", "threads"]
+    placement: Literal["auto", "inline", "threads", "processes"]
     num_workers: int | None
     native: bool | Literal["auto"]
     inference_rows: int | None
@@ -157,7 +157,7 @@ class AlgorithmConfig(Settings):
 
     num_envs: int | None = None
     """Environments that run side by side. None: 8, or as many as `env` brings."""
-    placement: Literal["auto", "inline", "threads"] = "auto"
+    placement: Literal["auto", "inline", "threads", "processes"] = "auto"
     """Who runs the environments; results do not depend on it."""
     num_workers: int | None = None
     """Workers that share the environments, this thread included; results do not depend on it. None: by the
@@ -223,7 +223,7 @@ class AlgorithmConfig(Settings):
     _checks: ClassVar[dict[str, Check]] = {
         "env_config": lambda v: None if isinstance(v, dict) else "must be a dict of keyword arguments",
         "num_envs": whole(1, none=True),
-        "placement": one_of("auto", "inline", "threads"),
+        "placement": one_of("auto", "inline", "threads", "processes"),
         "num_workers": whole(1, none=True),
         "native": one_of("auto", True, False),
         "inference_rows": whole(1, none=True),

@@ -63,14 +63,13 @@ class Initializer:
             made.weight.copy_(torch.from_numpy(weight.reshape(made.weight.shape)))
             made.bias.copy_(torch.from_numpy(bias))
 
-    def _rotation(
-        self, after: int, before: int, layer: tuple[int, ...]
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def _rotation(self, after: int, before: int, layer: tuple[int, ...]) -> F64:
         """Rows or columns, whichever are fewer, of a uniformly random rotation."""
         long, short = max(before, after), min(before, after)
-        q, r = np.linalg.qr(self.draws.normal(*layer, np.arange(long * short)).reshape(long, short))
-        q *= np.where(np.diagonal(r) < 0, -1, 1)
-        return q if after >= before else q.T
+        normal = self.draws.normal(*layer, np.arange(long * short)).reshape(long, short)
+        q, r = torch.linalg.qr(torch.from_numpy(normal))
+        rotation: F64 = (q * torch.where(r.diagonal() < 0, -1, 1)).numpy()
+        return rotation if after >= before else rotation.T
 
 
 class Eyes(nn.Module):
@@ -134,9 +133,7 @@ class Normalizer(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
 
-    def set(
-        self, mean: np.ndarray[tuple[int], np.dtype[np.float64]], scale: np.ndarray[tuple[int], np.dtype[np.float64]]
-    ) -> None:
+    def set(self, mean: F64, scale: F64) -> None:
         """Take over statistics, `[features]` each."""
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))

@@ -58,7 +58,7 @@ class PPO(Algorithm[PPOConfig]):
         check_actor_critic(module, space, self.head, config.device)
         self.net = self._kernel(config.inference_backend, "inference_backend")
         self.policy = topology.add("policy", self._make_policy(module, length))
-        self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length))
+        self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length, spread=self.spread))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
         net = self._learner_kernel()
@@ -88,9 +88,14 @@ class PPO(Algorithm[PPOConfig]):
         if isinstance(self.net, str):
             inference = BlockInference(Joined(acting.module), space, config.inference_rows, config.device)
             return TorchPolicy(acting, inference, space, self.head, self.num_envs, length, tags)
-        policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags)
+        policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags, spread=self.spread)
         policy.load(acting.numpy())
         return policy
+
+    @property
+    def spread(self) -> bool:
+        """Whether policy and rollout are banks like the environments; not where these live in other processes."""
+        return self.place.name != "processes"
 
     def _rollout_length(self) -> int:
         length, rest = divmod(self.config.train_batch_size, self.num_envs)

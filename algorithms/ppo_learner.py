@@ -75,7 +75,7 @@ class PPOLearner(Learner):
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
             steps_before=before.steps,
-            stored=((rollout.rows,), np.uint8),
+            stored=((rollout.num_envs,), np.uint8),
             weights=(policy.weights.shape, np.float32),
         )
         self.rollout, self.head, self.send = rollout, rollout.head, policy.send
@@ -85,7 +85,7 @@ class PPOLearner(Learner):
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
         self.inputs = inputs
         self.moments = RunningMoments(inputs.features) if config.normalize_observations else None
-        self.returns = RunningReturns(rollout.rows, config.gamma) if config.normalize_rewards else None
+        self.returns = RunningReturns(rollout.num_envs, config.gamma) if config.normalize_rewards else None
         self.shuffle = Draws(config.seed, "minibatch").key
         self.rollouts_before, self.rollouts = before.tags // rollout.length, 0
         self.length, self.last_tag = rollout.length, BEGIN + rollout.length - 1

@@ -55,6 +55,7 @@ enum { AREAS = 64 };
 typedef struct {
     const ActorCritic *net;
     int64_t rows, length, begin, tags_before;
+    int whole;                       // no bank: the one row of the reactor stands for all of them
     int64_t room_at, copy_at, area;  // floats: of an area, to the room for a head's outputs, to the worker's weights
     float *areas;                    // [AREAS][area]: scratch, room, weights
     const float *first;              // weights, until others arrive
@@ -70,6 +71,7 @@ static inline int64_t area_of(const Policy *policy, int64_t lo) {
 static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     Policy *policy = self;
     const ActorCritic *net = policy->net;
+    if (policy->whole) hi = policy->rows;
     const int64_t area = area_of(policy, lo);
     float *scratch = policy->areas + area * policy->area, *room = scratch + policy->room_at;
     if (*(const uint8_t *)ports[2])
@@ -96,6 +98,7 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
 static inline int policy_value_ends(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const Policy *policy = self;
     const ActorCritic *net = policy->net;
+    if (policy->whole) hi = policy->rows;
     const uint8_t *terminated = ports[2], *truncated = ports[3];
     const int last = (tag - policy->begin + 1) % policy->length == 0;
     const int64_t area = area_of(policy, lo), size = net->encoder.row, padded = net->critic.padded[0];

@@ -47,6 +47,7 @@ cdef extern from "actor_critic.h" nogil:
         int64_t length
         int64_t begin
         int64_t tags_before
+        int whole
         int64_t room_at
         int64_t copy_at
         int64_t area

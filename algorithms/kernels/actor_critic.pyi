@@ -64,10 +64,12 @@ class PolicyKernel:
     """The policy of a bank of `rows` environments: what `acting.TorchPolicy` does, in kernels without Python.
 
     A rollout is `length` tags and begins at tag `begin`; `tags_before` steps were taken by the runs that this one
-    resumes. At most 64 workers share the rows.
+    resumes. At most 64 workers share the rows, or, where they are `whole`, one reactor that is no bank has them.
     """
 
-    def __init__(self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int) -> None: ...
+    def __init__(
+        self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int, whole: bool
+    ) -> None: ...
     def begin_with(self, packed: F32) -> None:
         """Act by these weights until others arrive."""
 

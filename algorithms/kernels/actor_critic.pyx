@@ -146,11 +146,11 @@ cdef class PolicyKernel:
     cdef ActorCriticKernel net
     cdef object areas, first
 
-    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before):
+    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before, bint whole):
         cdef int64_t scratch = max(net.net.actor.scratch, net.net.critic.scratch), room = padded_width(net.head.outputs)
         self.net, self.policy.net = net, &net.net
         self.policy.rows, self.policy.length, self.policy.begin = rows, length, begin
-        self.policy.tags_before = tags_before
+        self.policy.tags_before, self.policy.whole = tags_before, whole
         self.policy.room_at, self.policy.copy_at = scratch, scratch + room
         self.policy.area = scratch + room + net.size
         self.areas, self.first = aligned(AREAS * self.policy.area), aligned(net.size)

@@ -12,7 +12,7 @@ class RolloutMemory:
 
     `types` has the shape and dtype of a row of each field, in the order of the ports of the reaction that stores them.
     The tag says where a row goes: a rollout begins every `length` tags from tag `begin` on, and earlier tags are not
-    kept. ValueError for more than 16 fields.
+    kept. With `whole` the reactor is no bank, and stores all rows at once. ValueError for more than 16 fields.
     """
 
     fields: dict[str, npt.NDArray[Any]]
@@ -25,6 +25,7 @@ class RolloutMemory:
         rows: int,
         blocks: int = 1,
         begin: int = 0,
+        whole: bool = False,
     ) -> None: ...
     def store(self) -> object:
         """The kernel (a capsule, see _kernel.pxd) that copies one row of each port into its field."""

@@ -14,6 +14,7 @@ cdef enum:
     MOST_FIELDS = 16
 
 cdef struct Block:
+    int whole
     int64_t length, rows, blocks, begin, fields
     char *memory[MOST_FIELDS]
     int64_t size[MOST_FIELDS]
@@ -25,6 +26,8 @@ cdef int store_rows(void *self, void **ports, int64_t lo, int64_t hi, int64_t ta
     cdef int64_t k, size
     if tag < block.begin:
         return 0
+    if block.whole:
+        hi = block.rows
     for k in range(block.fields):
         size = block.size[k]
         memcpy(block.memory[k] + at * size, <char *>ports[k] + lo * size, (hi - lo) * size)
@@ -36,14 +39,14 @@ cdef class RolloutMemory:
     cdef Kernel kernel
     cdef readonly dict fields
 
-    def __init__(self, dict types, int64_t length, int64_t rows, int64_t blocks=1, int64_t begin=0):
+    def __init__(self, dict types, int64_t length, int64_t rows, int64_t blocks=1, int64_t begin=0, bint whole=False):
         if len(types) > MOST_FIELDS:
             raise ValueError(f"a rollout of {len(types)} fields; it can have {MOST_FIELDS}")
         self.fields = {
             name: np.zeros((blocks * length, rows, *shape), dtype) for name, (shape, dtype) in types.items()
         }
         self.block.length, self.block.rows, self.block.blocks = length, rows, blocks
-        self.block.begin, self.block.fields = begin, len(types)
+        self.block.begin, self.block.whole, self.block.fields = begin, whole, len(types)
         for k, field in enumerate(self.fields.values()):
             self.block.memory[<int64_t>k] = <char *>cnp.PyArray_DATA(<cnp.ndarray>field)
             self.block.size[<int64_t>k] = field.nbytes // (blocks * length * rows)

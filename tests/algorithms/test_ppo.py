@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from reactvec.algorithms import PPO, ConfigError, ModelConfig, PPOConfig, train_ppo
 from reactvec.algorithms.ppo_learner import policy_loss, value_loss
+from reactvec.processes import WorkerDiedError
 from tests.algorithms.agents import weights_of
 
 
@@ -56,6 +57,27 @@ def expected():
 def test_one_result_for_all_workers_and_placements(expected, native, workers):
     placement = {"placement": "inline"} if workers is None else {"placement": "threads", "num_workers": workers}
     assert trained(small(native=native, seed=11, **placement)) == expected
+
+
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_one_result_in_processes(expected, workers, backend):
+    config = small(native=False, seed=11, placement="processes", num_workers=workers, inference_backend=backend)
+    with config.build_algo() as algorithm:
+        assert len(algorithm.execution.processes) == workers - 1
+        algorithm.train_steps(512)
+        assert (weights_of(algorithm) == expected) == (backend == "auto")
+        found = weights_of(algorithm)
+    assert found == trained(small(seed=11, inference_backend=backend))
+
+
+def test_a_worker_that_dies_is_named():
+    config = small(native=False, placement="processes", num_workers=2)
+    with config.build_algo() as algorithm:
+        algorithm.train()
+        algorithm.execution.processes[0].kill()
+        with pytest.raises(WorkerDiedError, match=r"worker 1 .* was killed by SIGKILL"):
+            algorithm.train()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
