@@ -146,7 +146,9 @@ cdef class PolicyKernel:
     cdef ActorCriticKernel net
     cdef object areas, first
 
-    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before, bint whole):
+    def __init__(
+        self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before, bint whole
+    ):
         cdef int64_t scratch = max(net.net.actor.scratch, net.net.critic.scratch), room = padded_width(net.head.outputs)
         self.net, self.policy.net = net, &net.net
         self.policy.rows, self.policy.length, self.policy.begin = rows, length, begin
