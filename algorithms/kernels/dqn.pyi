@@ -10,7 +10,7 @@ F32 = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
 class DQNKernel(DescentKernel):
-    """The loss of DQN and its derivatives by hand, and the gradient steps; see dqn.h. Owns the target's weights, too."""
+    """The loss of DQN and its derivatives by hand, and the gradient steps (dqn.h). Owns the target's weights, too."""
 
     def __init__(
         self, net: QNetworkKernel, minibatch: int, *, double_q: bool, grad_clip: float | None, eps: float
