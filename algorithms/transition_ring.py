@@ -80,7 +80,7 @@ class TransitionRing:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays; of final observations, of as many as there have been at a time."""
-        finals = self.writer.finals_made * self.observations.finals.shape[1]
+        finals: int = self.writer.finals_made * self.observations.finals.shape[1]
         return finals + self.observations.nbytes + self.actions.nbytes + self.rewards.nbytes + self.ends.nbytes
 
     def store(

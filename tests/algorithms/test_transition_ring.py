@@ -208,10 +208,10 @@ def test_a_transition_of_four_frames_takes_little_more_than_one():
 
 def test_final_frames_give_their_place_back():
     ring = TransitionRing(20, 2, (2,), np.uint8)
-    plain(ring, 10, truncated=[1] * 10)
+    plain(ring, 11, truncated=[1] * 11)
     size = ring.writer.finals_made
     plain(ring, 100, truncated=[1] * 100)
-    assert ring.writer.finals_made == size == 2 * 10
+    assert ring.writer.finals_made == size == 2 * 11
 
 
 def test_capacity_below_one_step():
