@@ -97,6 +97,11 @@ class Algorithm(ABC, Generic[C]):
         self._inference = self._make_inference()
         self._asked = self._predictions = 0
 
+    @property
+    def spread(self) -> bool:
+        """Whether policy and rollout are banks like the environments; not where these live in other processes."""
+        return self.place.name != "processes"
+
     def _reset(self, seeds: list[int]) -> None:
         """Begin an episode in each environment."""
         request = self.execution.input(self.envs.request)
@@ -142,6 +147,9 @@ class Algorithm(ABC, Generic[C]):
         """
         return self.train_steps(self.iteration_steps)
 
+    def _after_advancing(self) -> None:
+        """Count what the program has kept for this."""
+
     @property
     def iteration_steps(self) -> int:
         """Environment steps of one `train()`."""
@@ -159,7 +167,10 @@ class Algorithm(ABC, Generic[C]):
         tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
-                self.execution.advance(tags)
+                try:
+                    self.execution.advance(tags)
+                finally:
+                    self._after_advancing()
         self._before.iterations += 1
         result: dict[str, Any] = {}
         if passed(self.config.evaluation_interval, before, self.progress.steps):

@@ -23,6 +23,7 @@ from reactvec import Topology
 from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import Joined, KernelInference, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
+from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
 from .config import ModelConfig
 from .encoding import Inputs
@@ -56,31 +57,19 @@ class PPO(Algorithm[PPOConfig]):
             config.model, self.inputs, self.head, normalize=config.normalize_observations, seed=config.seed
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
-        self.net = self._kernel(config.inference_backend, "inference_backend")
+        self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length, spread=self.spread))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
-        net = self._learner_kernel()
+        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         if not isinstance(net, str):
-            learner.kernel_fit = KernelFit(net, learner.parameters, config, learner_workers(config))
+            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
-    def _kernel(self, backend: str, name: str) -> ActorCriticKernel | str:
-        """The network's kernel for `backend`, or why torch is used; a matter of configuration and spaces alone."""
+    def _network_kernel(self) -> ActorCriticKernel | str:
         config = self.config
-        if backend == "torch":
-            return f"{name}='torch'"
-        net = network_kernel(config.model, self.inputs, self.head, config.normalize_observations)
-        if isinstance(net, str) and backend == "kernel":
-            raise ConfigError(f"{name}='kernel', but {net}; use 'auto'")
-        return net
-
-    def _learner_kernel(self) -> ActorCriticKernel | str:
-        config = self.config
-        if config.device != "cpu" and config.learner_backend != "kernel":
-            return f"device={config.device!r}"
-        return self._kernel(config.learner_backend, "learner_backend")
+        return network_kernel(config.model, self.inputs, self.head, config.normalize_observations)
 
     def _make_policy(self, module: nn.Module, length: int) -> KernelPolicy | TorchPolicy:
         config, space, tags = self.config, self.observation_space, self._before.tags
@@ -91,11 +80,6 @@ class PPO(Algorithm[PPOConfig]):
         policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags, spread=self.spread)
         policy.load(acting.numpy())
         return policy
-
-    @property
-    def spread(self) -> bool:
-        """Whether policy and rollout are banks like the environments; not where these live in other processes."""
-        return self.place.name != "processes"
 
     def _rollout_length(self) -> int:
         length, rest = divmod(self.config.train_batch_size, self.num_envs)

@@ -80,7 +80,7 @@ class PPOLearner(Learner):
         )
         self.rollout, self.head, self.send = rollout, rollout.head, policy.send
         self.config, self.statistics = config, statistics
-        self.kernel_fit: KernelFit | None = None  # gradients are torch's without
+        self.by_kernel: KernelFit | None = None
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
         self.inputs = inputs
@@ -99,7 +99,7 @@ class PPOLearner(Learner):
         self.set_lr(self.statistics.steps)
         number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
         order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
-        fit = self._fit if self.kernel_fit is None else self._fit_by_kernel
+        fit = self._fit if self.by_kernel is None else self._fit_by_kernel
         fit(batch, order, self.clip.at(now), self.entropy_coeff.at(now))
         self._normalize(batch.obs)
         self.check_finite("total_loss", self.statistics.steps)
@@ -166,8 +166,8 @@ class PPOLearner(Learner):
 
     def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """What `_fit` does, but for the last bits."""
-        assert self.kernel_fit is not None
-        means, minibatches, steps = self.kernel_fit.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        assert self.by_kernel is not None
+        means, minibatches, steps = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
         for name, mean in zip(METRICS, means.tolist(), strict=True):
             self.log(name, torch.tensor(mean * minibatches), minibatches)
         self.gradient_steps += steps
@@ -201,23 +201,6 @@ class PPOLearner(Learner):
             if config.target_kl is not None and kl > 1.5 * config.target_kl:
                 return
             self.descend(loss)
-
-    def optimizer_state(self) -> dict[str, Array]:
-        """See Learner."""
-        return super().optimizer_state() if self.kernel_fit is None else self.kernel_fit.optimizer_state()
-
-    def load_optimizer_state(self, arrays: dict[str, Array]) -> None:
-        """See Learner."""
-        if self.kernel_fit is None:
-            super().load_optimizer_state(arrays)
-        else:
-            self.kernel_fit.load_optimizer_state(arrays)
-
-    @reaction(on="shutdown")
-    def close(self) -> None:
-        """End the workers of the kernels."""
-        if self.kernel_fit is not None:
-            self.kernel_fit.close()
 
 
 def _select(obs: Any, index: Tensor) -> Any:
