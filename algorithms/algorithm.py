@@ -192,7 +192,7 @@ class Algorithm(ABC, Generic[C]):
             tags=before.tags + self.statistics.tags,
             steps=before.steps + self.statistics.steps,
             episodes=before.episodes + self.statistics.episodes,
-            gradient_steps=before.gradient_steps + self.learner.gradient_steps,
+            gradient_steps=before.gradient_steps + self.learner.steps_done,
         )
 
     def _metrics(self, seconds: float) -> dict[str, Any]:
@@ -221,6 +221,7 @@ class Algorithm(ABC, Generic[C]):
     @contextlib.contextmanager
     def _inferring(self) -> Iterator[Inference]:
         """The learner's module in evaluation mode."""
+        self.learner.settle()
         self.learner.module.eval()
         self._inference.refresh()
         try:
@@ -278,14 +279,17 @@ class Algorithm(ABC, Generic[C]):
 
     def get_module(self) -> nn.Module:
         """The network that learns, live; changes to it reach the policy only with the next round."""
+        self.learner.settle()
         return self.learner.module
 
     def get_weights(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of the network's weights by name."""
+        self.learner.settle()
         return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
+        self.learner.settle()
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         try:
             self.learner.module.load_state_dict(tensors)
@@ -297,6 +301,7 @@ class Algorithm(ABC, Generic[C]):
 
     def get_state(self) -> Checkpoint:
         """What a resumed training needs; the replay buffer and the environments start anew."""
+        self.learner.settle()
         config = self.config.to_dict()
         for name, kind in (("env", str), ("evaluation_env", str), ("model", dict)):
             config[name] = config[name] if isinstance(config[name], kind) else None

@@ -59,7 +59,7 @@ class PPO(Algorithm[PPOConfig]):
         check_actor_critic(module, space, self.head, config.device)
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
         self.policy = topology.add("policy", self._make_policy(module, length))
-        self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length, spread=self.spread))
+        self.rollout = topology.add("rollout", self._make_rollout(length))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
         net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
@@ -91,6 +91,10 @@ class PPO(Algorithm[PPOConfig]):
             )
         return length
 
+    def _make_rollout(self, length: int) -> Rollout:
+        blocks = 2 if self.config.pipeline else 1  # what is learned from stays while the next one is filled
+        return Rollout(self.observation_space, self.head, self.num_envs, length, spread=self.spread, blocks=blocks)
+
     def _connect(self, topology: Topology) -> None:
         envs, policy, rollout, learner = self.envs, self.policy, self.rollout, self.learner
         topology.connect(envs.obs, policy.obs, delay=1)
@@ -104,7 +108,7 @@ class PPO(Algorithm[PPOConfig]):
         for name in ("reward", "terminated", "truncated"):
             topology.connect(getattr(envs, name), getattr(rollout, name))
         topology.connect(rollout.stored, learner.stored)
-        topology.connect(learner.weights, policy.weights, delay=1 + self.config.pipeline * rollout.length)
+        topology.connect(learner.weights, policy.weights, delay=1)
 
     def _make_inference(self) -> BlockInference | KernelInference:
         config, learner = self.config, self.learner

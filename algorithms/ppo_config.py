@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import Self, Unpack
 
 from .backends import BACKENDS, Backend
-from .checks import Check, number, one_of, optional, ramp, whole
+from .checks import Check, ConfigError, number, one_of, optional, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory, TrainingSettings
 from .piecewise import Ramp
 
@@ -104,7 +104,9 @@ class PPOConfig(AlgorithmConfig):
     squash_actions: bool = False
     """Whether real actions are squashed into their bounds by a tanh; else they are clipped to them."""
     pipeline: bool = False
-    """Whether the environments go on, with the weights before, while the learner learns from the last rollout."""
+    """Whether the next rollout is gathered while the learner learns from the last one: rollout k is then acted by the
+    weights that were learned from rollout k - 2 and before. Results do not depend on how long either takes.
+    """
     min_sample_timesteps_per_iteration: int = 1
     """Environment steps of one `train()`, rounded up to whole rollouts."""
     inference_backend: Backend = "auto"
@@ -140,6 +142,15 @@ class PPOConfig(AlgorithmConfig):
         "inference_backend": one_of(*BACKENDS),
         "learner_backend": one_of(*BACKENDS),
     }
+
+    def validate(self) -> None:
+        """As any Settings, and what PPO has no use for."""
+        super().validate()
+        if self.weights_delay != 1:
+            raise ConfigError(
+                f"weights_delay={self.weights_delay} is no setting of PPO's: its weights arrive with the next rollout, "
+                "or one later with pipeline=True"
+            )
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:
         """Set how experience is gathered."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from reactvec import InputPort, OutputPort, reaction
 
 from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import ActorCritic
+from .background import Background
 from .draws import Draws
 from .encoding import Inputs
 from .episodes import EpisodeStatistics
@@ -31,6 +32,7 @@ from .rollout import BEGIN, Bools, Rollout, Steps
 from .running import RunningMoments, RunningReturns
 
 Array = npt.NDArray[Any]
+Seen: TypeAlias = "tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]"
 
 
 def policy_loss(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
@@ -81,6 +83,8 @@ class PPOLearner(Learner):
         self.rollout, self.head, self.send = rollout, rollout.head, policy.send
         self.config, self.statistics = config, statistics
         self.by_kernel: KernelFit | None = None
+        self.background = Background(config.learner_threads) if config.pipeline else None
+        self.settled_steps, self._settled = 0, dict[str, float]()
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
         self.inputs = inputs
@@ -92,20 +96,56 @@ class PPOLearner(Learner):
 
     @reaction(sources=[stored], effects=[weights], period="length", offset="last_tag")
     def learn(self, stored: Array, weights: Array) -> None:
-        """Count the episodes of a rollout, learn from it, and send the weights."""
+        """Count the episodes of a rollout, learn from it, and send the weights.
+
+        In a pipeline, the weights that are sent are those of the rollout before, which was learned from meanwhile.
+        """
         begin = time.perf_counter()
+        self.settle()
         batch = self._batch()
-        now = self.steps_before + self.statistics.steps
-        self.set_lr(self.statistics.steps)
+        fit = self._prepared(batch)
+        if self.background is None:
+            fit()
+            self._normalize(batch.obs)
+            self.send(self.parameters.numpy(), weights)
+        else:
+            seen_by = self._normalize(batch.obs)
+            self.send(self.parameters.numpy(), weights)
+            self._see_by(seen_by)  # values and probabilities of this rollout are by the statistics that collected it
+            self.background.start(fit)
+        self.rollouts += 1
+        self.seconds += time.perf_counter() - begin
+
+    def _prepared(self, batch: Batch) -> Callable[[], None]:
+        """What takes the gradient steps on a rollout; settings and the order of steps are those of now."""
+        steps = self.statistics.steps
+        now = self.steps_before + steps
+        self.set_lr(steps)
         number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
         order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
-        fit = self._fit if self.by_kernel is None else self._fit_by_kernel
-        fit(batch, order, self.clip.at(now), self.entropy_coeff.at(now))
-        self._normalize(batch.obs)
-        self.check_finite("total_loss", self.statistics.steps)
-        self.rollouts += 1
-        self.send(self.parameters.numpy(), weights)
-        self.seconds += time.perf_counter() - begin
+        clip, entropy_coeff = self.clip.at(now), self.entropy_coeff.at(now)
+
+        def fit() -> None:
+            (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
+            self.check_finite("total_loss", steps)
+
+        return fit
+
+    def settle(self) -> None:
+        """See Learner."""
+        if self.background is not None:
+            self.background.settle()
+            self.settled_steps = self.gradient_steps
+            self._settled.update(super().metrics())
+
+    def metrics(self) -> dict[str, float]:
+        """Of the rollout that was learned from last; in a pipeline, of the one before."""
+        return super().metrics() if self.background is None else dict(self._settled)
+
+    @property
+    def steps_done(self) -> int:
+        """See Learner."""
+        return self.gradient_steps if self.background is None else self.settled_steps
 
     def _batch(self) -> Batch:
         """The valid steps of the rollout, with advantages and returns, in the order of time, then environment."""
@@ -138,15 +178,24 @@ class PPOLearner(Learner):
         self.returns.update(steps.reward, steps.terminated | steps.truncated, valid)
         return self.returns.scale()
 
-    def _normalize(self, obs: Array) -> None:
-        """Let the next rollout see observations by the statistics of this one, too."""
+    def _normalize(self, obs: Array) -> Seen | None:
+        """Let the next rollout see observations by the statistics of this one, too; returns those by which this was."""
         if self.moments is None:
-            return
+            return None
         moments, number = self.moments, self.inputs.is_number
         moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
+        return self._see_by((np.where(number, moments.mean, 0), np.where(number, moments.scale(), 1)))
+
+    def _see_by(self, seen: Seen | None) -> Seen | None:
+        """Normalise by these means and scales; returns those of before."""
+        if seen is None:
+            return None
         assert isinstance(self.module, ActorCritic)
-        assert self.module.normalizer is not None
-        self.module.normalizer.set(np.where(number, moments.mean, 0), np.where(number, moments.scale(), 1))
+        normalizer = self.module.normalizer
+        assert normalizer is not None
+        before = normalizer.mean.numpy().astype(np.float64), normalizer.scale.numpy().astype(np.float64)
+        normalizer.set(*seen)
+        return before
 
     def arrays(self) -> dict[str, Array]:
         """Copies of the statistics by which is normalised."""
@@ -201,6 +250,15 @@ class PPOLearner(Learner):
             if config.target_kl is not None and kl > 1.5 * config.target_kl:
                 return
             self.descend(loss)
+
+    @reaction(on="shutdown")
+    def close(self) -> None:
+        """End what goes on in the background, and the workers of kernels."""
+        try:
+            if self.background is not None:
+                self.background.close()
+        finally:
+            super().close()
 
 
 def _select(obs: Any, index: Tensor) -> Any:
