@@ -26,5 +26,5 @@ cdef int read_parts(Encoder *encoder, parts, row_dtype) except -1
 # Lets the encoder find the mask of that many categories in a row; ValueError where it is of another number.
 cdef int read_mask(Encoder *encoder, mask, int64_t categories) except -1
 
-# The first of contiguous rows of the port that the encoder reads, `count` of them (-1: any number); ValueError otherwise.
+# The first of contiguous rows of the port that the encoder reads, `count` of them (-1: any number), or ValueError.
 cdef const char *rows_of(const Encoder *encoder, str name, rows, int64_t count) except NULL
