@@ -60,6 +60,10 @@ class Algorithm(ABC, Generic[C]):
     learner: Learner
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
+    net: Any
+    """The kernel that acts and predicts, or why torch does."""
+    learner_net: Any
+    """The kernel that learns, or why torch does."""
 
     def __init__(self, config: C) -> None:
         self.config: C = config.copy()
@@ -215,6 +219,17 @@ class Algorithm(ABC, Generic[C]):
             "time_this_iter_s": seconds,
             "time_total_s": progress.seconds,
         }
+
+    def explain(self) -> str:
+        """What runs by kernels, and what does not and why; the schedule; that of the gradient steps, if they have one."""
+        envs = "a vector env of the caller's" if isinstance(self.envs, VectorEnvReactor) else self.envs.how
+        backends = {"inference": self.net, "learner": self.learner_net}
+        lines = [f"environments: {envs}"]
+        lines += [f"{name}: {f'torch, {net}' if isinstance(net, str) else 'kernel'}" for name, net in backends.items()]
+        lines += ["", self.schedule.explain()]
+        if self.learner.by_kernel is not None:
+            lines += ["gradient steps, a tag for each minibatch:", "", self.learner.by_kernel.schedule.explain()]
+        return "\n".join(lines)
 
     # Using what was learned
 

@@ -206,6 +206,8 @@ class DQN(Algorithm[DQNConfig]):
 
     config_class = DQNConfig
     learner: DQNLearner
+    net: QNetworkKernel | str
+    learner_net: QNetworkKernel | str
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
@@ -223,9 +225,9 @@ class DQN(Algorithm[DQNConfig]):
         self.policy = topology.add("policy", self._make_policy(module))
         learner = DQNLearner(module, self.replay, self.policy, space, config, steps_before=before.steps)
         self.learner = topology.add("learner", learner)
-        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
-        if not isinstance(net, str):
-            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        if not isinstance(self.learner_net, str):
+            learner.by_kernel = KernelFit(self.learner_net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
     def _network_kernel(self) -> QNetworkKernel | str:

@@ -45,6 +45,8 @@ class PPO(Algorithm[PPOConfig]):
 
     config_class = PPOConfig
     learner: PPOLearner
+    net: ActorCriticKernel | str
+    learner_net: ActorCriticKernel | str
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
@@ -62,9 +64,9 @@ class PPO(Algorithm[PPOConfig]):
         self.rollout = topology.add("rollout", self._make_rollout(length))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
-        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
-        if not isinstance(net, str):
-            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        if not isinstance(self.learner_net, str):
+            learner.by_kernel = KernelFit(self.learner_net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
     def _network_kernel(self) -> ActorCriticKernel | str:

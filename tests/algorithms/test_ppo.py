@@ -400,3 +400,17 @@ def test_an_error_of_a_pipeline_comes_back():
 def test_a_pipeline_learns_cartpole():
     result = train_ppo("CartPole-v1", 40_000, seed=1, lr=1e-3, pipeline=True, progress=False, evaluation_duration=20)
     assert result.evaluation["env_runners"]["episode_return_mean"] > 300
+
+
+def test_it_explains_what_runs_in_torch_and_why():
+    with small().build_algo() as algorithm:
+        words = algorithm.explain()
+        assert words.startswith("environments: native: CartPoles\ninference: kernel\nlearner: kernel\n")
+        assert "EXEC    policy.act[0:4]  native" in words
+        assert "gradients.differentiate" in words
+    model = ModelConfig(hiddens=(8,), share_trunk=True)
+    with small(native=False, learner_backend="torch", model=model).build_algo() as algorithm:
+        words = algorithm.explain()
+        assert "environments: Python: native=False\ninference: torch, share_trunk=True\n" in words
+        assert "learner: torch, learner_backend='torch'\n" in words
+        assert "gradients.differentiate" not in words
