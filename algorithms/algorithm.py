@@ -221,7 +221,7 @@ class Algorithm(ABC, Generic[C]):
         }
 
     def explain(self) -> str:
-        """What runs by kernels, and what does not and why; the schedule; that of the gradient steps, if they have one."""
+        """What runs by kernels, what does not and why; the schedule; that of the gradient steps, if they have one."""
         envs = "a vector env of the caller's" if isinstance(self.envs, VectorEnvReactor) else self.envs.how
         backends = {"inference": self.net, "learner": self.learner_net}
         lines = [f"environments: {envs}"]
