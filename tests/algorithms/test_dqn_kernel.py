@@ -89,9 +89,9 @@ def test_values_are_predicted_as_by_torch():
     for dueling in (False, True):
         values = []
         for backend in ("kernel", "torch"):
-            with small(inference_backend=backend, dueling=dueling).build_algo() as algorithm:
-                with algorithm._inferring() as inference:
-                    values.append(inference(observations))
+            config = small(inference_backend=backend, dueling=dueling)
+            with config.build_algo() as algorithm, algorithm._inferring() as inference:
+                values.append(inference(observations))
         assert values[0].shape == (150, 2)
         np.testing.assert_allclose(*values, rtol=1e-5, atol=1e-6)
 
