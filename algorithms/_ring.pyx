@@ -233,7 +233,9 @@ cdef class RingWriter:
         step.obs, step.final_obs, step.next_obs = bytes_of(obs), bytes_of(final_obs), bytes_of(next_obs)
         step.actions, step.rewards = bytes_of(actions), &rewards[0]
         step.terminated, step.truncated = &terminated[0], &truncated[0]
-        step.valid = NULL if valid is None else &valid[0]
+        step.valid = NULL
+        if valid is not None:
+            step.valid = &valid[0]
         return store_step(&self.ring, &step)
 
 
