@@ -72,8 +72,8 @@ def train_ours(row: Row, seed: int) -> Training:
     return training
 
 
-def train_sb3(row: Row, seed: int) -> Training:
-    """Stable-Baselines3's."""
+def sb3_model(row: Row, seed: int) -> tuple[Any, Choose]:
+    """Stable-Baselines3's model of a row, and how it acts, greedily."""
     import stable_baselines3
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import VecNormalize
@@ -89,10 +89,16 @@ def train_sb3(row: Row, seed: int) -> Training:
             said[name] = linear(float(value.removeprefix("lin_")))
     kind = getattr(stable_baselines3, row.algorithm.upper())
     model = kind("MlpPolicy", env, seed=seed, device="cpu", policy_kwargs=policy, **said)
-    curve: list[tuple[int, float | None]] = []
-    model.learn(row.steps, callback=curve_callback(curve, max(row.steps // POINTS, 1)))
-    env.close()
-    return Training(sb3_choose(model, normalizer), curve)
+    return model, sb3_choose(model, normalizer)
+
+
+def train_sb3(row: Row, seed: int) -> Training:
+    """Stable-Baselines3's."""
+    model, choose = sb3_model(row, seed)
+    training = Training(choose)
+    model.learn(row.steps, callback=curve_callback(training.curve, max(row.steps // POINTS, 1)))
+    model.env.close()
+    return training
 
 
 def sb3_choose(model: Any, normalizer: Any) -> Choose:

@@ -17,6 +17,7 @@ from benchmarks.harness import MISLEADING_VARIABLES
 from benchmarks.learning_results import BrokenResult, Result, Run
 from benchmarks.learning_rows import ROWS, Row, ours, row_of
 from benchmarks.learning_sides import OURS, SB3, CannotRun, check, settings_of
+from benchmarks.page import END, begin, rewrite
 from reactvec.algorithms import DQNConfig, PPOConfig
 
 PPO_CARTPOLE, DQN_CARTPOLE, SAC_PENDULUM = (
@@ -63,7 +64,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     path = tmp_path / "page.md"
-    path.write_text(f"before\n{learning_report.BEGIN}\nold\n{learning_report.END}\nafter\n")
+    path.write_text(f"before\n{begin(learning_report.COMMAND)}\nold\n{END}\nafter\n")
     return path
 
 
@@ -240,6 +241,6 @@ def test_quartiles_of_curves_by_hand():
     assert upper == [3.0, 3.5, 4.0]
 
 
-def test_a_page_without_markers_is_refused():
-    with pytest.raises(ValueError, match="page has no"):
-        learning_report.replaced("nothing here", [])
+def test_a_page_without_markers_is_refused(page: Path):
+    with pytest.raises(ValueError, match=r"page\.md has no"):
+        rewrite(page, "another command", [])
