@@ -29,7 +29,7 @@ from benchmarks.learning_results import BrokenResult, Result, Run, missing, writ
 from benchmarks.learning_rows import ROWS, Row, row_of  # noqa: E402
 from benchmarks.learning_sides import SIDES, TRAIN, CannotRun, check, settings_of  # noqa: E402
 
-RESULTS = ROOT / "runs" / "learning"
+RESULTS, QUICK_RESULTS = ROOT / "runs" / "learning", ROOT / "runs" / "learning-quick"
 PAGE = ROOT / "docs" / "algorithms" / "learning.md"
 QUICK_STEPS, QUICK_SEEDS, QUICK_EPISODES = 1_000, 1, 4
 
@@ -115,7 +115,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="ROW", help=f"of {names}")
     parser.add_argument("--side", choices=SIDES, help="one side alone")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (1)")
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="runs/learning")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="runs/learning; quick: runs/learning-quick")
     parser.add_argument("--quick", action="store_true", help="1,000 steps and one seed, to see that everything works")
     parser.add_argument("--report", action="store_true", help="judge what is there and write the page, train nothing")
     parser.add_argument(
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, or report."""
     options = parsed(arguments)
     restart_with_clean_environment()
-    options.results = options.results.resolve()
+    options.results = (options.results or (QUICK_RESULTS if options.quick else RESULTS)).resolve()
     rows = [row_of(name) for name in options.only] if options.only else list(ROWS)
     rows = [shortened(row) for row in rows] if options.quick else rows
     try:

@@ -136,9 +136,9 @@ def draw(rows: Sequence[Found], target: Path) -> None:
     from matplotlib.lines import Line2D
 
     width = min(3, len(rows))
-    figure, axes = pyplot.subplots(
-        -(-len(rows) // width), width, squeeze=False, figsize=(4 * width, 3 * -(-len(rows) // width))
-    )
+    height = -(-len(rows) // width)
+    size = (4 * width, 3 * height + 0.5)
+    figure, axes = pyplot.subplots(height, width, squeeze=False, figsize=size, layout="constrained")
     for panel, found in zip(axes.flat, rows, strict=False):
         panel.set_title(found.row.name, fontsize=10)
         panel.tick_params(labelsize=8)
@@ -147,10 +147,9 @@ def draw(rows: Sequence[Found], target: Path) -> None:
     for panel in list(axes.flat)[len(rows) :]:
         panel.remove()
     handles = [Line2D([], [], color=color, label=side) for side, color in COLORS.items()]
-    figure.legend(handles=handles, loc="lower center", ncols=len(handles), fontsize=9, frameon=False)
-    figure.supxlabel("environment steps", fontsize=9, y=0.06)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9, frameon=False)
+    figure.supxlabel("environment steps", fontsize=9)
     figure.supylabel("return of the last 100 episodes", fontsize=9)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, metadata={"Date": None})
     pyplot.close(figure)

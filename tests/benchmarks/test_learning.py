@@ -10,8 +10,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
-from benchmarks import evaluator, learning, learning_report, learning_results
+from benchmarks import breakout, evaluator, learning, learning_report, learning_results
 from benchmarks.evaluator import SEEDS, evaluate
 from benchmarks.harness import MISLEADING_VARIABLES
 from benchmarks.learning_results import BrokenResult, Result, Run
@@ -120,6 +121,17 @@ def test_a_translation_worked_out_by_hand():
     assert dqn["replay_buffer_config"] == {"capacity": 100_000}
 
 
+def test_the_networks_for_images_make_what_both_sides_want():
+    observations, actions = gym.spaces.Box(0, 1, (4, 10, 10), np.uint8), gym.spaces.Discrete(3)
+    images = torch.ones((5, 4, 10, 10), dtype=torch.uint8)
+    assert breakout.ActionValues(observations, actions)(images).shape == (5, 3)
+    network = breakout.ActorCritic(observations, actions)
+    logits, values = network(images)
+    assert (logits.shape, values.shape) == ((5, 3), (5,))
+    squares = network.actor.weight @ network.actor.weight.T
+    assert torch.allclose(squares, 1e-4 * torch.eye(3), atol=1e-8)
+
+
 def test_normalisation_by_hand():
     assert Row("ppo", "CartPole-v1", 1, 1, -100.0, 300.0, {}).normalized(200.0) == 0.75
 
@@ -199,7 +211,6 @@ def test_the_page_judges_complete_rows_and_names_what_is_missing(tmp_path: Path,
     worse = Row("dqn", "CartPole-v1", 1_000, 4, 0.0, 100.0, DQN_CARTPOLE.settings)
     write_all(better, tmp_path, lambda side, seed: 50.0 + seed / 1_000)
     write_all(worse, tmp_path, lambda side, seed: 40.0 if side == OURS else 50.0)
-    Run(SB3, SAC_PENDULUM, 1_000).file(tmp_path)
     learning_report.report([better, worse, SAC_PENDULUM], tmp_path, 4, page)
     text = page.read_text()
     assert text.startswith("before\n")
