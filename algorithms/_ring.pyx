@@ -1,4 +1,4 @@
-# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it. See _ring.pyi for the contract.
+# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it: see _ring.pyi.
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp, memcpy
@@ -54,8 +54,8 @@ cdef bint is_padded_by(const char *stack, const char *frame, int64_t count, int6
     return True
 
 
-# 0, or 1 + environment where an observation does not go on from the one before, or envs + 1 + environment where one that
-# begins an episode is padded neither with its first frame nor as before.
+# 0, or 1 + environment where an observation does not go on from the one before, or envs + 1 + environment where one
+# that begins an episode is padded neither with its first frame nor as before.
 cdef int check_stacks(Ring *ring, const Step *step) noexcept nogil:
     cdef int64_t env, earlier = (ring.stack - 1) * ring.frame, row = earlier + ring.frame
     cdef const char *before
