@@ -35,6 +35,14 @@ def test_the_table_is_that_of_the_config():
     assert settings_table() in PAGE
 
 
+def test_the_schedule_is_that_of_the_defaults():
+    with DQNConfig(env="CartPole-v1", placement="inline").build_algo() as algorithm:
+        told, drawn = algorithm.schedule.explain(), algorithm.schedule.to_mermaid()
+    assert told[: told.index("\n")] in PAGE
+    assert told[told.index("\nstep:") : told.index("\n\nshutdown:")] in PAGE
+    assert drawn.rstrip() in PAGE
+
+
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
 def test_snippets_run(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

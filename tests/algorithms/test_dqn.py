@@ -137,6 +137,16 @@ def test_the_callers_torch_threads_are_restored(expected):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_between_rounds_there_is_no_python(prioritized):
+    with small(replay_buffer_config={"prioritized": prioritized}).build_algo() as algorithm:
+        told = algorithm.schedule.explain()
+    step = told[told.index("\nstep:") : told.index("\nshutdown:")]
+    always = [line for line in step.splitlines() if "EXEC" in line and " every " not in line and " if " not in line]
+    assert len(always) == 4
+    assert all(line.endswith("  native") for line in always)
+
+
 @pytest.mark.parametrize("num_envs", [1, 3, 8, 100])
 def test_gradient_steps_and_syncs_do_not_depend_on_num_envs(num_envs):
     with small(num_envs=num_envs, train_freq=30).build_algo() as algorithm:
