@@ -110,18 +110,18 @@ class DQNLearner(Learner):
         self.send = policy.send
         self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq
-        self._syncs = 0
+        self.syncs = steps_before // self.target_freq  # updates of the target network, over all runs
 
-    def sync_target(self, env_steps: int) -> None:
-        """Move the target network towards the online one, by `tau` for each update that has fallen due in this run.
+    def sync_target(self, steps: int) -> None:
+        """Move the target network towards the online one, by `tau` for each update that has fallen due in `steps`
+        environment steps.
 
-        While the online network stands still it does not matter when: so it is made up for when somebody looks.
+        Between rounds the online network stands still, so that it does not matter when: each round begins with it.
         """
-        due = env_steps // self.target_freq
-        if due > self._syncs:
-            share = 1 - (1 - self.tau) ** (due - self._syncs)
-            self._syncs = due
-            self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+        due = steps // self.target_freq
+        share = 1 - (1 - self.tau) ** (due - self.syncs)
+        self.syncs = due
+        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
 
     @reaction(
         triggers=[rounds],
@@ -145,7 +145,7 @@ class DQNLearner(Learner):
         errors back.
         """
         begin, count = time.perf_counter(), int(rounds) * self.batches
-        self.sync_target(int(env_steps))
+        self.sync_target(self.steps_before + int(env_steps))
         self.set_lr(int(env_steps))
         drawn = (observations, actions, returns, discounts, next_observations)
         batch = Batch(*(array[:count] for array in drawn))
@@ -310,8 +310,9 @@ class DQN(Algorithm[DQNConfig]):
             self.policy.send(values, under_way)
 
     def _arrays(self) -> dict[str, Array]:
-        self.learner.sync_target(self.statistics.steps)
-        return {"target": self.learner.target_parameters.numpy().copy()}
+        learner = self.learner
+        return {"target": learner.target_parameters.numpy().copy(), "syncs": np.array(learner.syncs)}
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         self.learner.target_parameters.load(arrays["target"])
+        self.learner.syncs = int(arrays["syncs"])

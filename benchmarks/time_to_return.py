@@ -64,7 +64,7 @@ class Goal:
 
         bank = make_env_bank([ROW.make_env] * episodes)
         seeds = [first_seed + 2 * episode for episode in range(episodes)]
-        return evaluate(bank, self.choose, episodes=1, seeds=seeds, workers=1)["episode_return_mean"]
+        return evaluate(bank, self.choose, episodes=1, seeds=seeds)["episode_return_mean"]
 
 
 def train_ours(seed: int, limit: int) -> int | None:

@@ -126,8 +126,8 @@ def continued(algorithm: Any) -> Work:
 class NoGradients:
     """Stands for the learner's kernel and takes no gradient step."""
 
-    def __init__(self, kernel_fit: Any) -> None:
-        self.close = kernel_fit.close
+    def __init__(self, by_kernel: Any) -> None:
+        self.close = by_kernel.close
 
     def fit(self, *arguments: Any) -> tuple[Any, int, int]:
         """No losses, one minibatch, no gradient steps."""
@@ -147,9 +147,9 @@ def rollouts_alone(**settings: Any) -> Any:
     many = {"num_envs": ROLLOUT_ENVS, "train_batch_size": ROLLOUT_ENVS * 128, "num_epochs": 1, "native": True}
     algorithm = PPOConfig(**(OUR_PPO | many | settings)).build_algo()
     learner: Any = algorithm.learner
-    if learner.kernel_fit is None:
+    if learner.by_kernel is None:
         raise RuntimeError("this network has no learner kernel; there is nothing to leave out")
-    learner.kernel_fit = NoGradients(learner.kernel_fit)
+    learner.by_kernel = NoGradients(learner.by_kernel)
     return algorithm
 
 

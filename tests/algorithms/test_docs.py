@@ -45,6 +45,14 @@ def test_the_table_is_that_of_the_config(cls):
     assert settings_table(cls) in PATHS[cls].read_text()
 
 
+def test_the_schedule_is_that_of_the_defaults():
+    with DQNConfig(env="CartPole-v1", placement="inline").build_algo() as algorithm:
+        told, drawn = algorithm.schedule.explain(), algorithm.schedule.to_mermaid()
+    assert told[: told.index("\n")] in PATHS[DQNConfig].read_text()
+    assert told[told.index("\nstep:") : told.index("\n\nshutdown:")] in PATHS[DQNConfig].read_text()
+    assert drawn.rstrip() in PATHS[DQNConfig].read_text()
+
+
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
 def test_snippets_run(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
