@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
 from .config import AlgorithmConfig, ModelConfig
-from .dqn_config import DQNConfig, ReplayBufferConfig
+from .dqn_config import DQNConfig
+from .off_policy_config import ReplayBufferConfig
 from .ppo_config import PPOConfig
 
 if TYPE_CHECKING:

@@ -23,26 +23,21 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
+from reactvec import InputPort, OutputPort, Topology, reaction
 
-from .algorithm import Algorithm
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .draws import Draws
 from .env_runner import EpsilonGreedy
-from .episodes import StepStatistics
-from .frame_stack import frame_stack
 from .learner import Learner
 from .observations import as_tensors
+from .off_policy import OffPolicy
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference, build_network, check_outputs
-from .replay_buffer import ReplayBuffer
-from .transition_ring import TransitionRing
+from .replay_buffer import BATCH_PORTS, ReplayBuffer
 
 Array = npt.NDArray[Any]
-
-BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations", "importance")
 
 
 def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, chooser_values: Tensor) -> Tensor:
@@ -174,26 +169,22 @@ class DQNLearner(Learner):
         return errors
 
 
-class DQN(Algorithm[DQNConfig]):
+class DQN(OffPolicy[DQNConfig]):
     """Deep Q-learning with n-step targets, double Q and dueling networks as the config says."""
 
     config_class = DQNConfig
     learner: DQNLearner
+    policy: EpsilonGreedy
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
         self.actions = self._discrete_actions()
-        if self.statistics.has_reset_rows:
-            raise ConfigError(
-                "this vector env has autoreset_mode=NEXT_STEP; build it with "
-                "autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP, so that each step is a transition"
-            )
         self._explore_draws = Draws(config.seed, "predict")
         module = build_network(config.model, space, self.action_space, dueling=config.dueling, seed=config.seed).to(
             config.device
         )
         acting = copy.deepcopy(module).requires_grad_(False).eval()
-        self.replay = topology.add("replay", self._make_replay())
+        self.replay = topology.add("replay", self._make_replay(self.actions))
         self.learner = topology.add(
             "learner", DQNLearner(module, self.replay, space, config, steps_before=before.steps)
         )
@@ -211,7 +202,7 @@ class DQN(Algorithm[DQNConfig]):
             ),
         )
         check_outputs(acting, space, int(self.actions.n), config.device)
-        self._connect(topology)
+        self._connect(topology, self.policy, self.learner)
 
     def _discrete_actions(self) -> spaces.Discrete:
         if not isinstance(self.action_space, spaces.Discrete):
@@ -222,34 +213,6 @@ class DQN(Algorithm[DQNConfig]):
         return BlockInference(
             self.learner.module, self.observation_space, self.config.inference_rows, self.config.device
         )
-
-    def _make_replay(self) -> ReplayBuffer:
-        config, space = self.config, self.observation_space
-        settings = config.replay_buffer_config
-        env = self.envs.envs[0] if isinstance(self.envs, EnvBank) else None
-        try:
-            stack = frame_stack(settings.frame_stack, env, space)
-            ring = TransitionRing(settings.capacity, self.num_envs, *port_type(space), stack)
-        except ValueError as error:
-            raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(ring, self.actions, config, self._before)
-
-    def _connect(self, topology: Topology) -> None:
-        envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner
-        topology.connect(envs.obs, policy.obs, delay=1)
-        topology.connect(policy.action, envs.action)
-        topology.connect(envs.obs, replay.obs, delay=1)
-        topology.connect(envs.obs, replay.next_obs)
-        topology.connect(policy.action, replay.action)
-        for name in ("reward", "terminated", "truncated", "final_obs"):
-            topology.connect(getattr(envs, name), getattr(replay, name))
-        for name in (*BATCH_PORTS, "rounds", "env_steps"):
-            topology.connect(getattr(replay, name), getattr(learner, name))
-        topology.connect(learner.weights, policy.weights, delay=self.config.weights_delay)
-        topology.connect(learner.td_errors, replay.td_errors, delay=1)
-        statistics = topology.add("statistics", StepStatistics(self.statistics, self.num_envs))
-        for name in ("reward", "terminated", "truncated"):
-            topology.connect(getattr(envs, name), getattr(statistics, name))
 
     def _runner_metrics(self) -> dict[str, float]:
         return self.policy.metrics()

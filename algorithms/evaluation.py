@@ -27,7 +27,7 @@ class Greedy(Reactor):
 
     def __init__(self, bank: EnvBank, choose: Callable[[Array], Array]) -> None:
         shape, dtype = port_type(bank.single_observation_space)
-        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows,), bank.action.dtype))
+        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows, *bank.action.shape), bank.action.dtype))
         self.choose = choose
 
     @reaction(sources=[obs], effects=[action])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ class FlatParameters:
             tensor.data = self.values[start:end].view_as(tensor)
             if end <= trained:
                 tensor.grad = self.trainable.grad[start:end].view_as(tensor)
+
+    def split(self, sizes: Sequence[int]) -> list[nn.Parameter]:
+        """Consecutive parts of `trainable`, their gradients included, for optimizers that treat them differently."""
+        assert self.trainable.grad is not None
+        parts = [nn.Parameter(part) for part in self.trainable.detach().split(list(sizes))]
+        for part, gradient in zip(parts, self.trainable.grad.split(list(sizes)), strict=True):
+            part.grad = gradient
+        return parts
 
     def load(self, values: npt.NDArray[Any]) -> None:
         """Take over weights, `[size]` float32."""

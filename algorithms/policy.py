@@ -36,9 +36,9 @@ class QNetwork(nn.Module):
         widths = [features(space), *model.hiddens]
         layers: list[nn.Module] = []
         for layer, (before, after) in enumerate(pairwise(widths)):
-            layers += [_linear(before, after, draws, layer), ACTIVATIONS[model.activation]()]
+            layers += [uniform_linear(before, after, draws, layer), ACTIVATIONS[model.activation]()]
         self.body = nn.Sequential(*layers)
-        self.head = _linear(widths[-1], actions + dueling, draws, len(widths))
+        self.head = uniform_linear(widths[-1], actions + dueling, draws, len(widths))
 
     def forward(self, observation: Tensors) -> Tensor:
         """Action values `[n, actions]` float32 for observations nested like the space."""
@@ -49,10 +49,10 @@ class QNetwork(nn.Module):
         return value + advantages - advantages.mean(1, keepdim=True)
 
 
-def _linear(before: int, after: int, draws: Draws, layer: int) -> nn.Linear:
+def uniform_linear(before: int, after: int, draws: Draws, *layer: int) -> nn.Linear:
     """A linear layer initialised as torch does, from draws of our own: uniform within 1/sqrt(inputs)."""
     linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after, dtype=torch.float32)  # type: ignore[no-untyped-call]
-    values = draws.uniform(layer, np.arange(after * (before + 1))) * 2 - 1
+    values = draws.uniform(*layer, np.arange(after * (before + 1))) * 2 - 1
     values /= math.sqrt(max(before, 1))
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(values[after:].reshape(after, before)))

@@ -11,8 +11,9 @@ from gymnasium import spaces
 
 from reactvec import InputPort, OutputPort, Reactor, reaction
 
-from .dqn_config import DQNConfig
 from .draws import Draws
+from .kept_actions import KeptActions
+from .off_policy_config import OffPolicyConfig
 from .piecewise import Piecewise
 from .priorities import Priorities
 from .progress import Progress
@@ -20,6 +21,8 @@ from .transition_ring import Batch, TransitionRing
 
 Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
+
+BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations", "importance")
 
 
 class ReplayBuffer(Reactor):
@@ -39,7 +42,7 @@ class ReplayBuffer(Reactor):
     next_obs = InputPort()
     td_errors = InputPort(dtype=np.float32)
     observations = OutputPort()
-    actions = OutputPort(dtype=np.int64)
+    actions = OutputPort()
     returns = OutputPort(dtype=np.float32)
     discounts = OutputPort(dtype=np.float32)
     next_observations = OutputPort()
@@ -48,8 +51,13 @@ class ReplayBuffer(Reactor):
     env_steps = OutputPort((), np.int64)  # environment steps so far, whatever came of them
 
     def __init__(
-        self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, before: Progress
+        self,
+        ring: TransitionRing,
+        action_space: spaces.Discrete | spaces.Box,
+        config: OffPolicyConfig,
+        before: Progress,
     ) -> None:
+        self.keep = KeptActions(action_space)
         n, freq, settings = ring.num_envs, config.train_freq, config.replay_buffer_config
         obs_shape, obs_dtype = ring.observations.shape, ring.observations.dtype
         leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)
@@ -61,12 +69,12 @@ class ReplayBuffer(Reactor):
         }
         super().__init__(
             bank=None,
-            action=((n,), action_space.dtype),
+            action=((n, *self.keep.action_type[0]), self.keep.action_type[1]),
             reward=((n,), np.float64),
-            actions=(leading, np.int64),
+            actions=((*leading, *self.keep.shape), self.keep.dtype),
             **ports,
         )
-        self.ring, self.config, self.first_action = ring, config, int(action_space.start)
+        self.ring, self.config = ring, config
         self.priorities: Priorities | None = None
         if settings.prioritized:
             self.priorities = Priorities(ring.ends.size, settings.alpha, settings.priority_epsilon)
@@ -99,7 +107,7 @@ class ReplayBuffer(Reactor):
         env_steps: Array,
     ) -> None:
         """Keep one transition per environment."""
-        self.ring.store(obs, action - self.first_action, reward, terminated, truncated, final_obs, next_obs)
+        self.ring.store(obs, self.keep(action), reward, terminated, truncated, final_obs, next_obs)
         if self.priorities is not None:
             self.priorities.replace(self.ring.added(), self.ring.dropped())
         self.steps += 1

@@ -21,8 +21,8 @@ class Batch(NamedTuple):
 
     observations: Array
     """`[..., *obs_shape]`: before the window's first action."""
-    actions: npt.NDArray[np.int64]
-    """`[...]`: the first action, counted from 0."""
+    actions: Array
+    """`[..., *action_shape]`: the first action, as it was stored."""
     returns: npt.NDArray[np.float32]
     """`[...]`: discounted sum of the window's rewards."""
     discounts: npt.NDArray[np.float32]
@@ -45,6 +45,8 @@ class TransitionRing:
         obs_shape: tuple[int, ...],
         obs_dtype: npt.DTypeLike,
         frame_stack: int = 1,
+        action_shape: tuple[int, ...] = (),
+        action_dtype: npt.DTypeLike = np.int64,
     ) -> None:
         if capacity < num_envs:
             raise ValueError(f"capacity={capacity} is less than one step of {num_envs} environments; raise it")
@@ -52,7 +54,7 @@ class TransitionRing:
         self.slots = self.held_slots + frame_stack
         shape = (self.slots, num_envs)
         self.observations = ObservationRing(*shape, obs_shape, obs_dtype, frame_stack)
-        self.actions = np.zeros(shape, np.int64)
+        self.actions = np.zeros((*shape, *action_shape), action_dtype)
         self.rewards = np.zeros(shape, np.float32)
         self.ends = np.full(shape, NO_TRANSITION, np.uint8)  # bits; at the head it stops windows
         self.head = 0  # the slot that is written next
@@ -124,7 +126,8 @@ class TransitionRing:
         """Arrays for transitions of leading axes `shape`."""
         rows, dtype = (*shape, *self.observations.shape), self.observations.dtype
         returns, discounts = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        return Batch(np.empty(rows, dtype), np.empty(shape, np.int64), returns, discounts, np.empty(rows, dtype))
+        actions = np.empty((*shape, *self.actions.shape[2:]), self.actions.dtype)
+        return Batch(np.empty(rows, dtype), actions, returns, discounts, np.empty(rows, dtype))
 
     def gather(self, places: Places, n_step: int, gamma: float, out: Batch | None = None) -> Batch:
         """The transitions at `places` (any shape), over windows of up to `n_step` steps; see `n_step_windows`.
@@ -142,7 +145,8 @@ class TransitionRing:
         returns, discounts = batch.returns.reshape(-1), batch.discounts.reshape(-1)
         rewards, ends = self.rewards.reshape(-1), self.ends.reshape(-1)
         close_windows(rewards, ends, self.num_envs, flat, n_step, gamma, returns, discounts, last)
-        np.take(self.actions.reshape(-1), flat, out=batch.actions.reshape(-1), mode="clip")
+        actions = self.actions.reshape(self.ends.size, *self.actions.shape[2:])
+        np.take(actions, flat, axis=0, out=batch.actions.reshape(flat.size, *actions.shape[1:]), mode="clip")
         self.observations.gather(flat, batch.observations)
         self.observations.gather(last, batch.next_observations, after=True)
         return batch

@@ -1,0 +1,143 @@
+"""The networks of SAC: an actor, critics, and the coefficient of entropy."""
+
+from __future__ import annotations
+
+import copy
+import math
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .checks import ConfigError
+from .config import ModelConfig, ModelFactory
+from .draws import Draws
+from .encoding import encode, features
+from .observations import Space, Tensors, as_rows, as_tensors
+from .policy import ACTIVATIONS, uniform_linear, users_network
+
+LOG_STD_RANGE = -20.0, 2.0
+
+
+class Alpha(nn.Module):
+    """What entropy counts against rewards, kept as its logarithm `log` `[]`."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(math.log(initial), dtype=torch.float32))
+
+    def forward(self) -> Tensor:
+        """The coefficient `[]`."""
+        return self.log.exp()
+
+
+class Actor(nn.Module):
+    """Means of what is squashed into actions, and logarithms of standard deviations, within LOG_STD_RANGE."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, observation: Tensors) -> Tensor:
+        """Outputs `[n, 2 * parts]`, as the Gaussian head reads them."""
+        mean, log_std = self.net(observation).chunk(2, 1)
+        return torch.cat((mean, log_std.clamp(*LOG_STD_RANGE)), 1)
+
+
+class ActorNet(nn.Module):
+    """The built-in actor: a fully connected network over the encoded observation."""
+
+    def __init__(self, space: Space, parts: int, model: ModelConfig, draws: Draws) -> None:
+        super().__init__()
+        self.space = space
+        self.layers = _network(features(space), 2 * parts, model, draws, 0)
+
+    def forward(self, observation: Tensors) -> Tensor:
+        """Means and logarithms of standard deviations, `[n, 2 * parts]`."""
+        outputs: Tensor = self.layers(encode(self.space, observation))
+        return outputs
+
+
+class Critics(nn.Module):
+    """The built-in critics: each a fully connected network over the encoded observation and the action."""
+
+    def __init__(self, space: Space, parts: int, count: int, model: ModelConfig, draws: Draws) -> None:
+        super().__init__()
+        self.space = space
+        nets = [_network(features(space) + parts, 1, model, draws, 1 + critic) for critic in range(count)]
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, observation: Tensors, action: Tensor) -> Tensor:
+        """Values `[n, critics]` of actions `[n, parts]`, whose bounds are -1 and 1."""
+        inputs = torch.cat((encode(self.space, observation), action), 1)
+        return torch.cat([net(inputs) for net in self.nets], 1)
+
+
+class SoftActorCritic(nn.Module):
+    """`actor`, `critics` and `alpha`; they share no weights."""
+
+    def __init__(self, actor: nn.Module, critics: nn.Module, initial_alpha: float) -> None:
+        super().__init__()
+        self.actor, self.critics, self.alpha = Actor(actor), critics, Alpha(initial_alpha)
+
+    def part_sizes(self) -> tuple[int, int, int]:
+        """How many weights actor, critics and alpha have."""
+        actor, critics, alpha = (
+            sum(weights.numel() for weights in part.parameters()) for part in (self.actor, self.critics, self.alpha)
+        )
+        return actor, critics, alpha
+
+
+def _network(inputs: int, outputs: int, model: ModelConfig, draws: Draws, net: int) -> nn.Sequential:
+    """A fully connected network, initialised as torch does, which is what Stable-Baselines3 leaves SAC's with."""
+    layers: list[nn.Module] = []
+    for layer, (before, after) in enumerate(pairwise((inputs, *model.hiddens))):
+        layers += [uniform_linear(before, after, draws, net, layer), ACTIVATIONS[model.activation]()]
+    last = uniform_linear((inputs, *model.hiddens)[-1], outputs, draws, net, len(model.hiddens))
+    return nn.Sequential(*layers, last)
+
+
+def build_soft_actor_critic(
+    model: ModelConfig | ModelFactory,
+    space: Space,
+    action_space: gym.spaces.Box,
+    *,
+    critics: int,
+    alpha: float,
+    seed: int,
+) -> SoftActorCritic:
+    """The built-in networks or the caller's; the weights are a function of `seed`, and no global generator moves."""
+    draws, parts = Draws(seed, "weights"), math.prod(action_space.shape)
+    if isinstance(model, ModelConfig):
+        actor = ActorNet(space, parts, model, draws)
+        return SoftActorCritic(actor, Critics(space, parts, critics, model, draws), alpha)
+    module = users_network(model, space, action_space, draws)
+    own = [getattr(module, name, None) for name in ("actor", "critics")]
+    if not all(isinstance(part, nn.Module) for part in own):
+        raise ConfigError(f"model returned {type(module).__name__}; {_WANTED}")
+    actor_weights, critic_weights = ({id(weights) for weights in part.parameters()} for part in own)  # type: ignore[union-attr]
+    if actor_weights & critic_weights or actor_weights | critic_weights != {id(w) for w in module.parameters()}:
+        raise ConfigError("model has weights that belong to both its actor and its critics, or to neither")
+    return SoftActorCritic(*own, alpha)  # type: ignore[arg-type]
+
+
+_WANTED = (
+    "it must return a torch.nn.Module with an `actor` (observation -> means and log standard deviations, "
+    "(rows, 2 * action numbers)) and `critics` (observation, action -> one value per critic, (rows, critics))"
+)
+
+
+def check_soft_actor_critic(module: SoftActorCritic, space: Space, parts: int, device: str) -> None:
+    """ConfigError unless the actor makes `[rows, 2 * parts]` and the critics make `[rows, critics]`."""
+    source = copy.deepcopy(space)
+    source.seed(0)
+    rows = np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
+    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        observation = as_tensors(space, rows, device)
+        made: Any = module.actor.net(observation), module.critics(observation, torch.zeros(2, parts, device=device))
+    shapes = [tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in made]
+    if shapes[0] != (2, 2 * parts) or len(shapes[1]) != 2 or shapes[1][0] != 2 or not shapes[1][1]:
+        raise ConfigError(f"model made {shapes} of 2 observations and actions of {parts} numbers; {_WANTED}")
