@@ -20,8 +20,8 @@ from .piecewise import Piecewise
 class Learner(Reactor):
     """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare reactions and the loss.
 
-    `part_lrs` gives consecutive parts of the weights, by their sizes, learning rates and limits of their gradients of
-    their own; without, they are one part with the rate `lr`. `steps_before` environment steps have been taken by the run that this one resumes.
+    `part_lrs`, sizes and learning rates, splits the weights into consecutive parts; without, they are one part with the
+    rate `lr`. `steps_before` environment steps have been taken by the run that this one resumes.
     """
 
     def __init__(

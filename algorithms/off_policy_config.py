@@ -14,7 +14,6 @@ from .config import AlgorithmConfig, TrainingSettings
 from .piecewise import Ramp
 from .settings import Settings
 
-
 # RLlib's names of buffers, by whether they are prioritised.
 _BUFFER_TYPES = {
     "EpisodeReplayBuffer": False,

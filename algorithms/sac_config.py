@@ -88,7 +88,7 @@ class SACConfig(OffPolicyConfig):
     initial_alpha: float = 1.0
     """What the policy's entropy counts against rewards, when learning begins."""
     target_entropy: float | Literal["auto"] = "auto"
-    """The entropy that alpha is learned for, of actions in a range from -1 to 1; "auto": -1 for each of their numbers."""
+    """The entropy that alpha is learned for, of actions between -1 and 1; "auto": -1 for each of their numbers."""
     twin_q: bool = True
     """Whether targets take the smaller value of two critics (Fujimoto et al. 2018); else there is one."""
 

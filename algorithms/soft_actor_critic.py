@@ -7,9 +7,9 @@ import math
 from itertools import pairwise
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from .checks import ConfigError
@@ -103,7 +103,7 @@ def _network(inputs: int, outputs: int, model: ModelConfig, draws: Draws, net: i
 def build_soft_actor_critic(
     model: ModelConfig | ModelFactory,
     space: Space,
-    action_space: gym.spaces.Box,
+    action_space: spaces.Box,
     *,
     critics: int,
     alpha: float,
