@@ -85,6 +85,7 @@ class DQNLearner(Learner):
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
             steps_before=steps_before,
+            part_lrs=(),
             weights=((parameters.values.numel(),), np.float32),
             td_errors=batch["returns"],
             **batch,

@@ -60,8 +60,8 @@ class FlatParameters:
     def split(self, sizes: Sequence[int]) -> list[nn.Parameter]:
         """Consecutive parts of `trainable`, their gradients included, for optimizers that treat them differently."""
         assert self.trainable.grad is not None
-        parts = [nn.Parameter(part) for part in self.trainable.detach().split(list(sizes))]
-        for part, gradient in zip(parts, self.trainable.grad.split(list(sizes)), strict=True):
+        parts = [nn.Parameter(part) for part in torch.split(self.trainable.detach(), list(sizes))]
+        for part, gradient in zip(parts, torch.split(self.trainable.grad, list(sizes)), strict=True):
             part.grad = gradient
         return parts
 

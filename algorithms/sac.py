@@ -91,7 +91,7 @@ def alpha_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: float) -> T
     By the logarithm of alpha, as in the authors' code and Stable-Baselines3 (Haarnoja et al. 2018b, equation 18, has
     alpha itself).
     """
-    return -log_alpha * (log_probs.detach().mean() + target_entropy)
+    return -(log_alpha * (log_probs.detach() + target_entropy)).mean()
 
 
 class SACLearner(Learner):
@@ -114,7 +114,7 @@ class SACLearner(Learner):
         self, module: SoftActorCritic, replay: ReplayBuffer, policy: SoftPolicy, config: SACConfig, before: Progress
     ) -> None:
         batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
-        self.target = copy.deepcopy(module.critics).requires_grad_(False)
+        self.target = copy.deepcopy(module.critics).requires_grad_(False).eval()
         parameters = FlatParameters(module)
         rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
         lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
@@ -216,7 +216,8 @@ class SACLearner(Learner):
             with frozen(module.critics):
                 policy_loss = actor_loss(module.critics(observations, drawn), log_probs, alpha)
             temperature_loss = alpha_loss(module.alpha.log, log_probs, self.target_entropy)
-        self.descend(qf_loss + policy_loss + temperature_loss)
+            loss = qf_loss + policy_loss + temperature_loss
+        self.descend(loss)
         self._follow()
         for name, value in (
             ("qf_loss", qf_loss),

@@ -23,14 +23,14 @@ LOG_STD_RANGE = -20.0, 2.0
 
 
 class Alpha(nn.Module):
-    """What entropy counts against rewards, kept as its logarithm `log` `[]`."""
+    """What entropy counts against rewards, kept as its logarithm `log` `[1]`."""
 
     def __init__(self, initial: float) -> None:
         super().__init__()
-        self.log = nn.Parameter(torch.tensor(math.log(initial), dtype=torch.float32))
+        self.log = nn.Parameter(torch.tensor([math.log(initial)], dtype=torch.float32))
 
     def forward(self) -> Tensor:
-        """The coefficient `[]`."""
+        """The coefficient `[1]`."""
         return self.log.exp()
 
 
@@ -115,13 +115,13 @@ def build_soft_actor_critic(
         actor = ActorNet(space, parts, model, draws)
         return SoftActorCritic(actor, Critics(space, parts, critics, model, draws), alpha)
     module = users_network(model, space, action_space, draws)
-    own = [getattr(module, name, None) for name in ("actor", "critics")]
-    if not all(isinstance(part, nn.Module) for part in own):
+    net, own_critics = (getattr(module, name, None) for name in ("actor", "critics"))
+    if not isinstance(net, nn.Module) or not isinstance(own_critics, nn.Module):
         raise ConfigError(f"model returned {type(module).__name__}; {_WANTED}")
-    actor_weights, critic_weights = ({id(weights) for weights in part.parameters()} for part in own)  # type: ignore[union-attr]
-    if actor_weights & critic_weights or actor_weights | critic_weights != {id(w) for w in module.parameters()}:
+    acting, valuing, all_weights = ({id(w) for w in part.parameters()} for part in (net, own_critics, module))
+    if acting & valuing or acting | valuing != all_weights:
         raise ConfigError("model has weights that belong to both its actor and its critics, or to neither")
-    return SoftActorCritic(*own, alpha)  # type: ignore[arg-type]
+    return SoftActorCritic(net, own_critics, alpha)
 
 
 _WANTED = (
@@ -137,7 +137,10 @@ def check_soft_actor_critic(module: SoftActorCritic, space: Space, parts: int, d
     rows = np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         observation = as_tensors(space, rows, device)
-        made: Any = module.actor.net(observation), module.critics(observation, torch.zeros(2, parts, device=device))
+        made: Any = (
+            module.actor.net(observation),
+            module.critics(observation, torch.zeros(2, parts, dtype=torch.float32, device=device)),
+        )
     shapes = [tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in made]
     if shapes[0] != (2, 2 * parts) or len(shapes[1]) != 2 or shapes[1][0] != 2 or not shapes[1][1]:
         raise ConfigError(f"model made {shapes} of 2 observations and actions of {parts} numbers; {_WANTED}")

@@ -64,9 +64,18 @@ class SoftPolicy(Reactor):
         if self.steps < self.random_steps:
             action[...] = self._random()
         else:
-            action[...] = self.head.act(self.inference(obs), 0, self.tags, True)[1]
+            action[...] = self.head.act(self._outputs(obs), 0, self.tags, True)[1]
         self.steps += self.num_envs
         self.tags += 1
+
+    def _outputs(self, obs: Array) -> Array:
+        outputs = self.inference(obs)
+        if not np.isfinite(outputs).all():
+            raise FloatingPointError(
+                f"the actor's outputs are not finite after {self.steps} environment steps: an observation is not "
+                "finite, or lr is too high"
+            )
+        return outputs
 
     def _random(self) -> Array:
         """Actions `[num_envs, *shape]`, uniform between the bounds."""
