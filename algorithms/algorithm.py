@@ -134,6 +134,9 @@ class Algorithm(ABC, Generic[C]):
         """
         return self.train_steps(self.iteration_steps)
 
+    def _after_advancing(self) -> None:
+        """Count what the program has kept for this."""
+
     @property
     def iteration_steps(self) -> int:
         """Environment steps of one `train()`."""
@@ -151,7 +154,10 @@ class Algorithm(ABC, Generic[C]):
         tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
-                self.execution.advance(tags)
+                try:
+                    self.execution.advance(tags)
+                finally:
+                    self._after_advancing()
         self._before.iterations += 1
         result: dict[str, Any] = {}
         if passed(self.config.evaluation_interval, before, self.progress.steps):

@@ -3,8 +3,8 @@
 envs     -- obs, delay 1 ------------> policy    each tag: act
 policy   -- action ------------------> envs      each tag: step
 envs     -- obs, reward, ends -------> replay    each tag: store
+replay   -- env_steps, delay 1 ------> policy    each tag: how far epsilon has come
 replay   -- minibatches -------------> learner   every train_freq environment steps: sample, learn
-                                       learner   every target_network_update_freq: sync_target
 learner  -- weights, weights_delay --> policy    each time it has learned
 learner  -- td_errors, delay 1 ------> replay    each time it has learned: prioritise
 """
@@ -12,9 +12,6 @@ learner  -- td_errors, delay 1 ------> replay    each time it has learned: prior
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,19 +20,26 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from reactvec import InputPort, OutputPort, Topology, reaction
+from reactvec import Topology
 
+from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
 from .dqn_config import DQNConfig
+from .dqn_kernel import KernelFit
 from .draws import Draws
-from .env_runner import EpsilonGreedy
-from .learner import Learner
+from .environments import learner_workers
+from .epsilon_greedy import KernelEpsilonGreedy, TorchEpsilonGreedy
+from .heads import make_head
+from .kernels.q_network import QNetworkKernel
 from .observations import as_tensors
 from .off_policy import OffPolicy
+from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import BlockInference, build_network, check_outputs
-from .replay_buffer import BATCH_PORTS, ReplayBuffer
+from .policy import BlockInference, QInference, build_network, check_outputs, q_network_kernel
+from .progress import Progress
+from .replay_buffer import ReplayBuffer
+from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
 
@@ -58,94 +62,72 @@ def dqn_loss(predicted: Tensor, targets: Tensor, importance: Tensor) -> Tensor:
     return (importance * nn.functional.smooth_l1_loss(predicted, targets, reduction="none")).mean()
 
 
-class DQNLearner(Learner):
+class DQNLearner(OffPolicyLearner):
     """Fits action values to targets by gradient steps, and updates the target network."""
 
-    env_steps = InputPort((), np.int64)
-    rounds = InputPort((), np.int64)
-    observations = InputPort()
-    actions = InputPort(dtype=np.int64)
-    returns = InputPort(dtype=np.float32)
-    discounts = InputPort(dtype=np.float32)
-    next_observations = InputPort()
-    importance = InputPort(dtype=np.float32)
-    weights = OutputPort(dtype=np.float32)
-    td_errors = OutputPort(dtype=np.float32)
-
     def __init__(
-        self, module: nn.Module, replay: ReplayBuffer, space: Any, config: DQNConfig, steps_before: int
+        self,
+        module: nn.Module,
+        replay: ReplayBuffer,
+        policy: KernelEpsilonGreedy | TorchEpsilonGreedy,
+        space: Any,
+        config: DQNConfig,
+        before: Progress,
     ) -> None:
-        batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
-        self.target = copy.deepcopy(module).requires_grad_(False)
-        parameters = FlatParameters(module)
-        super().__init__(
-            module,
-            parameters,
-            lr=Piecewise.of(config.lr, config.total_timesteps),
-            grad_clip=config.grad_clip,
-            adam_epsilon=config.adam_epsilon,
-            steps_before=steps_before,
-            part_lrs=(),
-            weights=((parameters.values.numel(),), np.float32),
-            td_errors=batch["returns"],
-            **batch,
-        )
-        self.target_parameters = FlatParameters(self.target)
-        self.space, self.device = space, config.device
-        self.batches, self.double_q, self.tau = config.gradient_steps, config.double_q, config.tau
+        lr = Piecewise.of(config.lr, config.total_timesteps)
+        super().__init__(module, copy.deepcopy(module), replay, policy, config, before, lr=lr)
+        self.space, self.double_q = space, config.double_q
+        self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq
-        self.target_period = Fraction(config.target_network_update_freq, replay.ring.num_envs)
         self._syncs = 0
 
-    @reaction(sources=[env_steps], period="target_period", offset="target_period")
-    def sync_target(self, env_steps: Array) -> None:
-        """Move the target network towards the online one, by `tau` for each update that is due."""
-        due = int(env_steps) // self.target_freq
-        share = 1 - (1 - self.tau) ** (due - self._syncs)
-        self._syncs = due
-        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+    def sync_target(self, env_steps: int) -> None:
+        """Move the target network towards the online one, by `tau` for each update that has fallen due in this run.
 
-    @reaction(
-        triggers=[observations, actions, returns, discounts, next_observations, importance, rounds],
-        sources=[env_steps],
-        effects=[weights, td_errors],
-    )
-    def learn(
-        self,
-        observations: Array,
-        actions: Array,
-        returns: Array,
-        discounts: Array,
-        next_observations: Array,
-        importance: Array,
-        rounds: Array,
-        env_steps: Array,
-        weights: Array,
-        td_errors: Array,
-    ) -> None:
-        """Take the gradient steps of the rounds that are due; send the weights, and the TD errors back."""
-        begin = time.perf_counter()
-        count = int(rounds) * self.batches
-        self.set_lr(int(env_steps))
-        chosen, sums, discount, share = (
-            torch.from_numpy(array[:count].copy()).to(self.device)
-            for array in (actions, returns, discounts, importance)
-        )
+        While the online network stands still it does not matter when: so it is made up for when somebody looks.
+        """
+        due = env_steps // self.target_freq
+        if due > self._syncs:
+            share = 1 - (1 - self.tau) ** (due - self._syncs)
+            self._syncs = due
+            self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+
+    def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
+        """See OffPolicyLearner; the target network comes first."""
+        self.sync_target(env_steps)
+        fit = self._fit if self.by_kernel is None else self._fit_by_kernel
+        fit(batch, importance, td_errors)
+
+    def acting_weights(self) -> Array:
+        """All weights."""
+        return self.parameters.numpy()
+
+    def align_target(self) -> None:
+        """Copy the weights to the target network."""
+        self.target_parameters.load(self.parameters.numpy())
+
+    def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
+        """What `_fit` does, but for the last bits."""
+        assert self.by_kernel is not None
+        loss = self.by_kernel.fit(batch, importance, td_errors, self.target_parameters.numpy(), self.current_lr)
+        self.log("qf_loss", torch.tensor(loss), len(importance))
+        self.gradient_steps += len(importance)
+
+    def _fit(self, batch: Batch, importance: Array, td_errors: Array) -> None:
+        """A gradient step on each minibatch `[k, ...]`; writes `td_errors`."""
+        numbers = (batch.actions, batch.returns, batch.discounts, importance)
+        chosen, sums, discount, share = (torch.from_numpy(array.copy()).to(self.device) for array in numbers)
         errors = torch.empty_like(sums)
-        for batch in range(count):
-            errors[batch] = self.learn_batch(
-                as_tensors(self.space, observations[batch], self.device),
-                chosen[batch, :, None],
-                sums[batch],
-                discount[batch],
-                as_tensors(self.space, next_observations[batch], self.device),
-                share[batch],
+        for k in range(len(errors)):
+            errors[k] = self.learn_batch(
+                as_tensors(self.space, batch.observations[k], self.device),
+                chosen[k, :, None],
+                sums[k],
+                discount[k],
+                as_tensors(self.space, batch.next_observations[k], self.device),
+                share[k],
             )
-        if count:
-            self.check_finite("qf_loss", int(env_steps))
-        weights[...] = self.parameters.numpy()
-        td_errors[:count] = errors.cpu().numpy()
-        self.seconds += time.perf_counter() - begin
+        td_errors[...] = errors.cpu().numpy()
 
     def learn_batch(
         self,
@@ -175,48 +157,54 @@ class DQN(OffPolicy[DQNConfig]):
 
     config_class = DQNConfig
     learner: DQNLearner
-    policy: EpsilonGreedy
+    policy: KernelEpsilonGreedy | TorchEpsilonGreedy
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
-        self.actions = self._discrete_actions()
-        self._explore_draws = Draws(config.seed, "predict")
-        module = build_network(config.model, space, self.action_space, dueling=config.dueling, seed=config.seed).to(
-            config.device
-        )
-        acting = copy.deepcopy(module).requires_grad_(False).eval()
-        self.replay = topology.add("replay", self._make_replay(self.actions))
-        self.learner = topology.add(
-            "learner", DQNLearner(module, self.replay, space, config, steps_before=before.steps)
-        )
-        self.policy = topology.add(
-            "policy",
-            EpsilonGreedy(
-                FlatParameters(acting),
-                BlockInference(acting, space, config.inference_rows, config.device),
-                space,
-                self.actions,
-                self.num_envs,
-                epsilon=Piecewise.of(config.epsilon, config.total_timesteps),
-                seed=config.seed,
-                steps_before=before.steps,
-            ),
-        )
-        check_outputs(acting, space, int(self.actions.n), config.device)
-        self._connect(topology, self.policy, self.learner)
-
-    def _discrete_actions(self) -> spaces.Discrete:
         if not isinstance(self.action_space, spaces.Discrete):
             raise ConfigError(f"DQN chooses among Discrete actions, not {self.action_space}; wrap the environment")
-        return self.action_space
-
-    def _make_inference(self) -> BlockInference:
-        return BlockInference(
-            self.learner.module, self.observation_space, self.config.inference_rows, self.config.device
+        self.actions = self.action_space
+        self._explore_draws = Draws(config.seed, "predict")
+        self.epsilon = Piecewise.of(config.epsilon, config.total_timesteps)
+        module = build_network(config.model, space, self.actions, dueling=config.dueling, seed=config.seed).to(
+            config.device
         )
+        check_outputs(module, space, int(self.actions.n), config.device)
+        self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
+        self.replay = topology.add("replay", self._make_replay())
+        self.policy = topology.add("policy", self._make_policy(module))
+        learner = DQNLearner(module, self.replay, self.policy, space, config, before)
+        self.learner = topology.add("learner", learner)
+        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        if not isinstance(net, str):
+            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
+        self._connect(topology)
+
+    def _network_kernel(self) -> QNetworkKernel | str:
+        config = self.config
+        return q_network_kernel(config.model, self.observation_space, int(self.actions.n), config.dueling)
+
+    def _make_policy(self, module: nn.Module) -> KernelEpsilonGreedy | TorchEpsilonGreedy:
+        config, space, epsilon = self.config, self.observation_space, self.epsilon
+        head = make_head(self.actions, config.seed, "action", False)
+        acting = FlatParameters(copy.deepcopy(module).requires_grad_(False).eval())
+        if isinstance(self.net, str):
+            inference = BlockInference(acting.module, space, config.inference_rows, config.device)
+            return TorchEpsilonGreedy(
+                acting, inference, self.actions, self.num_envs, epsilon, config.seed, self._before
+            )
+        policy = KernelEpsilonGreedy(self.net, head, self.num_envs, epsilon, config.seed, self._before)
+        policy.load(acting.numpy())
+        return policy
+
+    def _make_inference(self) -> BlockInference | QInference:
+        config, learner = self.config, self.learner
+        if not isinstance(self.net, str):
+            return QInference(self.net, learner.parameters)
+        return BlockInference(learner.module, self.observation_space, config.inference_rows, config.device)
 
     def _runner_metrics(self) -> dict[str, float]:
-        return self.policy.metrics()
+        return {"epsilon": self.epsilon.at(self.progress.steps)}
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         actions = outputs.argmax(1)
@@ -224,19 +212,10 @@ class DQN(OffPolicy[DQNConfig]):
             rows, n = np.arange(len(outputs)), int(self.actions.n)
             luck = self._explore_draws.uniform(self._predictions, rows, 0)
             random = self._explore_draws.integers(n, self._predictions, rows, 1)
-            actions = np.where(luck < self.policy.metrics()["epsilon"], random, actions)
+            actions = np.where(luck < self.epsilon.at(self.progress.steps), random, actions)
         moved: Array = actions + int(self.actions.start)
         return moved
 
-    def _spread_weights(self) -> None:
-        values = self.learner.parameters.numpy()
-        self.policy.parameters.load(values)
-        self.learner.target_parameters.load(values)
-        for under_way in self.execution.slots(self.learner.weights):
-            under_way[...] = values
-
     def _arrays(self) -> dict[str, Array]:
-        return {"target": self.learner.target_parameters.numpy().copy()}
-
-    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        self.learner.target_parameters.load(arrays["target"])
+        self.learner.sync_target(self.statistics.steps)
+        return super()._arrays()

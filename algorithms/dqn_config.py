@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
+from .backends import BACKENDS, Backend
 from .checks import Check, ConfigError, number, one_of, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig
 from .off_policy_config import OffPolicyConfig, OffPolicyTrainingSettings
@@ -20,6 +21,7 @@ class DQNEnvRunnerSettings(EnvRunnerSettings, total=False):
     """How experience is gathered."""
 
     epsilon: Ramp
+    inference_backend: Backend
 
 
 class DQNTrainingSettings(OffPolicyTrainingSettings, total=False):
@@ -28,6 +30,7 @@ class DQNTrainingSettings(OffPolicyTrainingSettings, total=False):
     double_q: bool
     dueling: bool
     target_network_update_freq: int
+    learner_backend: Backend
 
 
 class DQNSettings(AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, total=False):
@@ -58,6 +61,12 @@ class DQNConfig(OffPolicyConfig):
     """Whether the built-in network splits value and advantage (Wang et al. 2016)."""
     target_network_update_freq: int = 256
     """Environment steps from one update of the target network to the next, before a round of learning."""
+    inference_backend: Backend = "auto"
+    """What action values are computed by: a kernel that needs no Python, for fully connected networks, or torch.
+    "auto": a kernel where there is one, by network and spaces.
+    """
+    learner_backend: Backend = "auto"
+    """What gradients are computed by, likewise."""
 
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
     _groups: ClassVar[dict[str, Any]] = {
@@ -71,6 +80,8 @@ class DQNConfig(OffPolicyConfig):
         "double_q": one_of(True, False),
         "dueling": one_of(True, False),
         "target_network_update_freq": whole(1),
+        "inference_backend": one_of(*BACKENDS),
+        "learner_backend": one_of(*BACKENDS),
     }
 
     def validate(self) -> None:

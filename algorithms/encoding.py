@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from reactvec.port_types import port_type
 
 from .checks import ConfigError
-from .kernels.actor_critic import reads
+from .kernels.encoder import reads
 from .observations import Space, Tensors
 
 if TYPE_CHECKING:
-    from .kernels.actor_critic import Part
+    from .kernels.encoder import Part
 
 
 def features(space: Space) -> int:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from reactvec import Reactor
+from reactvec import Reactor, reaction
 
+from .gradient_program import GradientProgram
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 
@@ -46,6 +47,7 @@ class Learner(Reactor):
             {"params": [part], "lr": rate.at(steps_before)} for part, rate in zip(self.parts, self.lrs, strict=True)
         ]
         self.optimizer = torch.optim.Adam(groups, eps=adam_epsilon, fused=True)
+        self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self.seconds = 0.0  # spent learning
         self._sums: dict[str, Tensor] = {}
@@ -97,6 +99,8 @@ class Learner(Reactor):
 
     def optimizer_state(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of Adam's moments and step count; empty before the first step."""
+        if self.by_kernel is not None:
+            return self.by_kernel.optimizer_state()
         states = [self.optimizer.state.get(part, {}) for part in self.parts]
         whole = {
             name: torch.cat([state[name] for state in states]) if value.dim() else value
@@ -112,12 +116,18 @@ class Learner(Reactor):
 
     def load_optimizer_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `optimizer_state`, for what `optimizer_fits`."""
-        if not arrays:
-            return
-        begin = 0
-        for part in self.parts:
-            here, begin = slice(begin, begin + part.numel()), begin + part.numel()
-            self.optimizer.state[part] = {
-                name: torch.from_numpy(np.array(array[here] if array.ndim else array, np.float32)).to(part.device)
-                for name, array in arrays.items()
-            }
+        if self.by_kernel is not None:
+            self.by_kernel.load_optimizer_state(arrays)
+        elif arrays:
+            begin = 0
+            for part in self.parts:
+                here, begin = slice(begin, begin + part.numel()), begin + part.numel()
+                own = {name: array[here] if array.ndim else array for name, array in arrays.items()}
+                tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in own.items()}
+                self.optimizer.state[part] = {name: tensor.to(part.device) for name, tensor in tensors.items()}
+
+    @reaction(on="shutdown")
+    def close(self) -> None:
+        """End the workers of the kernels."""
+        if self.by_kernel is not None:
+            self.by_kernel.close()

@@ -19,8 +19,10 @@ from reactvec.port_types import port_type
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
-from .encoding import encode, features
+from .encoding import encode, encoded_parts, features
+from .kernels.q_network import QNetworkKernel
 from .observations import Array, Space, Tensors, as_rows, as_tensors
+from .parameters import FlatParameters
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
 
@@ -83,6 +85,20 @@ def users_network(model: ModelFactory, space: Space, action_space: Space, draws:
     return module
 
 
+def q_network_kernel(
+    model: ModelConfig | ModelFactory, space: Space, actions: int, dueling: bool
+) -> QNetworkKernel | str:
+    """The kernel of the built-in network, or why it has none; a function of the configuration and the spaces alone."""
+    if not isinstance(model, ModelConfig):
+        return "the model is the caller's"
+    shape, dtype = port_type(space)
+    try:
+        parts, row = encoded_parts(space), np.dtype((dtype, shape))
+        return QNetworkKernel(parts, row, model.hiddens, model.activation, actions, dueling)
+    except ValueError as error:
+        return str(error)
+
+
 def check_outputs(module: nn.Module, space: Space, actions: int, device: str) -> None:
     """ConfigError unless `module` makes `[rows, actions]` of observations."""
     source = copy.deepcopy(space)
@@ -128,3 +144,19 @@ class BlockInference:
             block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
             outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()
         return outputs
+
+
+class QInference:
+    """Action values by a network's kernel."""
+
+    def __init__(self, net: QNetworkKernel, parameters: FlatParameters) -> None:
+        self.net, self.parameters = net, parameters
+        self.packed = np.zeros(net.size, np.float32)
+
+    def refresh(self) -> None:
+        """Take over the weights."""
+        self.net.pack(self.parameters.numpy(), self.packed)
+
+    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
+        """Action values `[n, actions]` for rows of the port `[n, ...]`, n at least 1."""
+        return self.net.forward(self.packed, np.ascontiguousarray(observations))

@@ -25,6 +25,7 @@ from reactvec import InputPort, OutputPort, Topology, reaction
 from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import Joined, KernelInference, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
+from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
 from .draws import Draws
 from .environments import learner_workers
@@ -92,7 +93,7 @@ class PPOLearner(Learner):
         )
         self.rollout, self.head, self.send = rollout, rollout.head, policy.send
         self.config, self.statistics = config, statistics
-        self.kernel_fit: KernelFit | None = None  # gradients are torch's without
+        self.by_kernel: KernelFit | None = None
         self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
         self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
         self.shuffle = Draws(config.seed, "minibatch").key
@@ -108,7 +109,7 @@ class PPOLearner(Learner):
         self.set_lr(self.statistics.steps)
         number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
         order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
-        fit = self._fit if self.kernel_fit is None else self._fit_by_kernel
+        fit = self._fit if self.by_kernel is None else self._fit_by_kernel
         fit(batch, order, self.clip.at(now), self.entropy_coeff.at(now))
         self.check_finite("total_loss", self.statistics.steps)
         self.rollouts += 1
@@ -140,8 +141,8 @@ class PPOLearner(Learner):
 
     def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """What `_fit` does, but for the last bits."""
-        assert self.kernel_fit is not None
-        means, minibatches, steps = self.kernel_fit.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        assert self.by_kernel is not None
+        means, minibatches, steps = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
         for name, mean in zip(METRICS, means.tolist(), strict=True):
             self.log(name, torch.tensor(mean * minibatches), minibatches)
         self.gradient_steps += steps
@@ -176,23 +177,6 @@ class PPOLearner(Learner):
                 return
             self.descend(loss)
 
-    def optimizer_state(self) -> dict[str, Array]:
-        """See Learner."""
-        return super().optimizer_state() if self.kernel_fit is None else self.kernel_fit.optimizer_state()
-
-    def load_optimizer_state(self, arrays: dict[str, Array]) -> None:
-        """See Learner."""
-        if self.kernel_fit is None:
-            super().load_optimizer_state(arrays)
-        else:
-            self.kernel_fit.load_optimizer_state(arrays)
-
-    @reaction(on="shutdown")
-    def close(self) -> None:
-        """End the workers of the kernels."""
-        if self.kernel_fit is not None:
-            self.kernel_fit.close()
-
 
 def _select(obs: Any, index: Tensor) -> Any:
     """Rows of nested tensors."""
@@ -224,31 +208,19 @@ class PPO(Algorithm[PPOConfig]):
             config.model, space, self.head, normalize=config.normalize_observations, seed=config.seed
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
-        self.net = self._kernel(config.inference_backend, "inference_backend")
+        self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", Rollout(space, self.head, self.num_envs, length))
         learner = PPOLearner(module, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
-        net = self._learner_kernel()
+        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         if not isinstance(net, str):
-            learner.kernel_fit = KernelFit(net, learner.parameters, config, learner_workers(config))
+            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
-    def _kernel(self, backend: str, name: str) -> ActorCriticKernel | str:
-        """The network's kernel for `backend`, or why torch is used; a matter of configuration and spaces alone."""
+    def _network_kernel(self) -> ActorCriticKernel | str:
         config = self.config
-        if backend == "torch":
-            return f"{name}='torch'"
-        net = network_kernel(config.model, self.observation_space, self.head, config.normalize_observations)
-        if isinstance(net, str) and backend == "kernel":
-            raise ConfigError(f"{name}='kernel', but {net}; use 'auto'")
-        return net
-
-    def _learner_kernel(self) -> ActorCriticKernel | str:
-        config = self.config
-        if config.device != "cpu" and config.learner_backend != "kernel":
-            return f"device={config.device!r}"
-        return self._kernel(config.learner_backend, "learner_backend")
+        return network_kernel(config.model, self.observation_space, self.head, config.normalize_observations)
 
     def _make_policy(self, module: nn.Module, length: int) -> KernelPolicy | TorchPolicy:
         config, space, tags = self.config, self.observation_space, self._before.tags

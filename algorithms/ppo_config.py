@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
+from .backends import BACKENDS, Backend
 from .checks import Check, number, one_of, optional, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory, TrainingSettings
 from .piecewise import Ramp
 
 if TYPE_CHECKING:
     from .ppo import PPO
-
-
-Backend: TypeAlias = Literal["auto", "kernel", "torch"]
 
 
 class PPOEnvRunnerSettings(EnvRunnerSettings, total=False):
@@ -133,8 +131,8 @@ class PPOConfig(AlgorithmConfig):
         "adam_epsilon": number(0),
         "squash_actions": one_of(True, False),
         "pipeline": one_of(True, False),
-        "inference_backend": one_of("auto", "kernel", "torch"),
-        "learner_backend": one_of("auto", "kernel", "torch"),
+        "inference_backend": one_of(*BACKENDS),
+        "learner_backend": one_of(*BACKENDS),
     }
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:

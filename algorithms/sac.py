@@ -3,6 +3,8 @@
 envs     -- obs, delay 1 ------------> policy    each tag: act
 policy   -- action ------------------> envs      each tag: step
 envs     -- obs, reward, ends -------> replay    each tag: store
+policy   -- choice ------------------> replay    each tag: the action between -1 and 1
+replay   -- env_steps, delay 1 ------> policy    each tag: whether actions are random
 replay   -- minibatches -------------> learner   every train_freq environment steps: sample, learn
 learner  -- weights, weights_delay --> policy    each time it has learned
 learner  -- td_errors, delay 1 ------> replay    each time it has learned: prioritise
@@ -16,8 +18,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -26,22 +27,23 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from reactvec import InputPort, OutputPort, Topology, reaction
+from reactvec import Topology
 
 from .checks import ConfigError
 from .draws import Draws
 from .heads import Gaussian, make_head
-from .learner import Learner
 from .observations import as_tensors
 from .off_policy import OffPolicy
+from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference
 from .progress import Progress
-from .replay_buffer import BATCH_PORTS, ReplayBuffer
+from .replay_buffer import ReplayBuffer
 from .sac_config import SACConfig
 from .soft_actor_critic import SoftActorCritic, build_soft_actor_critic, check_soft_actor_critic
 from .soft_policy import SoftPolicy
+from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
 
@@ -94,91 +96,41 @@ def alpha_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: float) -> T
     return -(log_alpha * (log_probs.detach() + target_entropy)).mean()
 
 
-class SACLearner(Learner):
+class SACLearner(OffPolicyLearner):
     """Takes gradient steps of actor, critics and alpha, all three at once; the target critics follow."""
-
-    env_steps = InputPort((), np.int64)
-    rounds = InputPort((), np.int64)
-    observations = InputPort()
-    actions = InputPort(dtype=np.float32)
-    returns = InputPort(dtype=np.float32)
-    discounts = InputPort(dtype=np.float32)
-    next_observations = InputPort()
-    importance = InputPort(dtype=np.float32)
-    weights = OutputPort(dtype=np.float32)  # the actor's
-    td_errors = OutputPort(dtype=np.float32)
 
     module: SoftActorCritic
 
     def __init__(
         self, module: SoftActorCritic, replay: ReplayBuffer, policy: SoftPolicy, config: SACConfig, before: Progress
     ) -> None:
-        batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
-        self.target = copy.deepcopy(module.critics).requires_grad_(False).eval()
-        parameters = FlatParameters(module)
         rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
         lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
-        super().__init__(
-            module,
-            parameters,
-            lr=lrs[0],
-            grad_clip=config.grad_clip,
-            adam_epsilon=config.adam_epsilon,
-            steps_before=before.steps,
-            part_lrs=list(zip(module.part_sizes(), lrs, strict=True)),
-            weights=(policy.weights.shape, np.float32),
-            td_errors=batch["returns"],
-            **batch,
-        )
-        self.actor, self.critics = parameters.within(module.actor), parameters.within(module.critics)
-        self.target_parameters = FlatParameters(self.target)
-        self.space, self.device = policy.inference.space, config.device
-        self.batches, self.tau = config.gradient_steps, config.tau
+        part_lrs = list(zip(module.part_sizes(), lrs, strict=True))
+        target = copy.deepcopy(module.critics).eval()
+        super().__init__(module, target, replay, policy, config, before, lr=lrs[0], part_lrs=part_lrs)
+        self.actor, self.critics = self.parameters.within(module.actor), self.parameters.within(module.critics)
+        self.space = policy.inference.space
         entropy = config.target_entropy
         self.target_entropy = -float(policy.head.parts) if entropy == "auto" else float(entropy)
         self.drawn = before.gradient_steps
         self._draws = Draws(config.seed, "noise")
 
-    @reaction(
-        triggers=[observations, actions, returns, discounts, next_observations, importance, rounds],
-        sources=[env_steps],
-        effects=[weights, td_errors],
-    )
-    def learn(
-        self,
-        observations: Array,
-        actions: Array,
-        returns: Array,
-        discounts: Array,
-        next_observations: Array,
-        importance: Array,
-        rounds: Array,
-        env_steps: Array,
-        weights: Array,
-        td_errors: Array,
-    ) -> None:
-        """Take the gradient steps of the rounds that are due; send the actor's weights, and the TD errors back."""
-        begin = time.perf_counter()
-        count = int(rounds) * self.batches
-        self.set_lr(int(env_steps))
-        noise = self._noise(count)
-        rest = (actions, returns, discounts, importance, noise)
-        chosen, sums, discount, share, luck = (torch.from_numpy(array[:count].copy()).to(self.device) for array in rest)
-        for batch in range(count):
+    def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
+        """See OffPolicyLearner."""
+        numbers = (batch.actions, batch.returns, batch.discounts, importance, self._noise(len(importance)))
+        chosen, sums, discount, share, luck = (torch.from_numpy(array.copy()).to(self.device) for array in numbers)
+        for k in range(len(importance)):
             errors = self.learn_batch(
-                as_tensors(self.space, observations[batch], self.device),
-                chosen[batch],
-                sums[batch],
-                discount[batch],
-                as_tensors(self.space, next_observations[batch], self.device),
-                share[batch],
-                luck[batch],
+                as_tensors(self.space, batch.observations[k], self.device),
+                chosen[k],
+                sums[k],
+                discount[k],
+                as_tensors(self.space, batch.next_observations[k], self.device),
+                share[k],
+                luck[k],
             )
-            td_errors[batch] = errors.cpu().numpy()
-        if count:
-            self.check_finite("qf_loss", int(env_steps))
-        self.send(weights)
-        self.seconds += time.perf_counter() - begin
+            td_errors[k] = errors.cpu().numpy()
 
     def _noise(self, count: int) -> npt.NDArray[np.float32]:
         """Standard normal numbers `[count, 2, B, parts]` for the next gradient steps, functions of their numbers."""
@@ -237,9 +189,14 @@ class SACLearner(Learner):
         if buffers.numel():
             target[weights.numel() :] = buffers
 
-    def send(self, weights: Array) -> None:
-        """Write the actor's weights as the policy reads them."""
-        weights[...] = torch.cat(self.actor).cpu().numpy()
+    def acting_weights(self) -> Array:
+        """The actor's weights, and its running means."""
+        weights: Array = torch.cat(self.actor).cpu().numpy()
+        return weights
+
+    def align_target(self) -> None:
+        """Copy the critics to the target critics."""
+        self.target_parameters.load(torch.cat(self.critics).cpu().numpy())
 
 
 @contextlib.contextmanager
@@ -273,7 +230,7 @@ class SAC(OffPolicy[SACConfig]):
         ).to(config.device)
         check_soft_actor_critic(module, space, head.parts, config.device)
         acting = copy.deepcopy(module.actor).requires_grad_(False).eval()
-        self.replay = topology.add("replay", self._make_replay(actions))
+        self.replay = topology.add("replay", self._make_replay((head.parts,), np.float32))
         self.policy = SoftPolicy(
             FlatParameters(acting),
             BlockInference(acting, space, config.inference_rows, config.device),
@@ -286,7 +243,7 @@ class SAC(OffPolicy[SACConfig]):
         )
         self.learner = topology.add("learner", SACLearner(module, self.replay, self.policy, config, before))
         topology.add("policy", self.policy)
-        self._connect(topology, self.policy, self.learner)
+        self._connect(topology)
 
     def _real_actions(self) -> spaces.Box:
         space = self.action_space
@@ -310,16 +267,3 @@ class SAC(OffPolicy[SACConfig]):
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         return self._predicting.act(outputs, 0, self._predictions, explore)[1]
-
-    def _spread_weights(self) -> None:
-        learner = self.learner
-        self.policy.parameters.load(torch.cat(learner.actor).cpu().numpy())
-        learner.target_parameters.load(torch.cat(learner.critics).cpu().numpy())
-        for under_way in self.execution.slots(learner.weights):
-            learner.send(under_way)
-
-    def _arrays(self) -> dict[str, Array]:
-        return {"target": self.learner.target_parameters.numpy().copy()}
-
-    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        self.learner.target_parameters.load(arrays["target"])

@@ -1,6 +1,6 @@
 // From the rows of an observation port to the inputs of a network: numbers as float32, categories one-hot.
 //
-// What algorithms/policy.py's `encode` computes in torch.
+// What algorithms/encoding.py's `encode` computes in torch.
 #ifndef REACTVEC_ENCODER_H
 #define REACTVEC_ENCODER_H
 
@@ -61,6 +61,12 @@ static inline void encode(const Encoder *encoder, const char *row, float *featur
                 *features++ = (float)read_value(part->type, at + k * read_size(part->type)) / part->divisor;
         }
     }
+}
+
+// One row, and zeros up to `padded` floats.
+static inline void encode_padded(const Encoder *encoder, const char *row, float *values, int64_t padded) {
+    encode(encoder, row, values);
+    memset(values + encoder->features, 0, (size_t)(padded - encoder->features) * sizeof *values);
 }
 
 #endif

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from gymnasium.vector import SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import distributions, nn
 
 from reactvec.algorithms import SAC, ConfigError, ModelConfig, SACConfig, train_sac
@@ -485,11 +485,18 @@ class Unbounded(gym.Env):
     action_space = spaces.Box(-np.inf, 1, (1,))
 
 
-def test_a_vector_env_must_reset_in_the_same_step():
-    env = SyncVectorEnv([lambda: gym.make("Pendulum-v1")] * 2)
-    with pytest.raises(ConfigError, match="autoreset_mode=NEXT_STEP"):
-        small(env=env, num_envs=None).build_algo()
-    env.close()
+def test_resets_of_a_foreign_vector_env_are_no_transitions():
+    makers = [lambda: gym.make("Pendulum-v1", max_episode_steps=7)] * 2
+    rings = []
+    for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+        env = SyncVectorEnv(makers, autoreset_mode=mode)
+        with small(env=env, num_envs=None, num_steps_sampled_before_learning_starts=300).build_algo() as algorithm:
+            algorithm.train_steps(128)
+            ring, steps = algorithm.replay.ring, algorithm.progress.steps
+            rings.append(ring.gather(ring.places(np.arange(len(ring))), 1, 0.9))
+            assert len(ring) == steps == (112 if mode == AutoresetMode.NEXT_STEP else 128)
+        env.close()
+    np.testing.assert_array_equal(rings[0].observations[:14], rings[1].observations[:14])  # the first episodes
 
 
 # Using and keeping what was learned

@@ -1,0 +1,148 @@
+"""Policies that act at random with probability epsilon, else for the highest action value: a kernel that runs without
+Python, or one inference in torch per tag.
+
+The draws of an environment are functions of (seed, its index, its step count), the same for both. `choice` is an action
+counted from 0, `action` what the environment gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec.port_types import port_type
+
+from .draws import Draws
+from .heads import Head
+from .kernels.q_network import EpsilonGreedyKernel, QNetworkKernel
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+from .policy import BlockInference
+from .progress import Progress
+from .rollout import BEGIN
+
+Array = npt.NDArray[Any]
+
+_CHUNK = 256  # steps whose random numbers are drawn together
+
+
+class KernelEpsilonGreedy(Reactor):
+    """A kernel, row by row; `weights` are in the packed layout of `net`."""
+
+    obs = InputPort()
+    env_steps = InputPort((), np.int64)  # of this run, before this tag
+    weights = InputPort(dtype=np.float32)
+    choice = OutputPort((), np.int64)
+    action = OutputPort()
+
+    def __init__(
+        self,
+        net: QNetworkKernel,
+        head: Head,
+        num_envs: int,
+        epsilon: Piecewise,
+        seed: int,
+        before: Progress,
+    ) -> None:
+        super().__init__(
+            bank=num_envs,
+            obs=(net.row_dtype.shape, net.row_dtype.base),
+            weights=((net.size,), np.float32),
+            action=((), head.kernel.action_dtype),
+        )
+        self.net = net
+        self.kernel = EpsilonGreedyKernel(
+            net,
+            head.kernel,
+            num_envs,
+            times=epsilon.times,
+            values=epsilon.values,
+            luck=Draws(seed, "explore").key,
+            random=Draws(seed, "action").key,
+            begin=BEGIN,
+            tags_before=before.tags,
+            steps_before=before.steps,
+        )
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights, in torch's order, from now on."""
+        packed = np.zeros(self.net.size, np.float32)
+        self.send(flat, packed)
+        self.kernel.begin_with(packed)
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights, in torch's order, as the port carries them."""
+        self.net.pack(flat, weights)
+
+    @reaction(sources=[obs, env_steps, weights, present(weights)], effects=[choice, action], native=True)
+    def act(self) -> object:
+        """The kernel that chooses one action per environment, by the weights that have arrived."""
+        return self.kernel.act()
+
+
+class TorchEpsilonGreedy(Reactor):
+    """One inference in torch for all environments; `weights` are in torch's order."""
+
+    obs = InputPort()
+    env_steps = InputPort((), np.int64)  # of this run, before this tag
+    weights = InputPort(dtype=np.float32)
+    choice = OutputPort(dtype=np.int64)
+    action = OutputPort()
+
+    def __init__(
+        self,
+        parameters: FlatParameters,
+        inference: BlockInference,
+        action_space: spaces.Discrete,
+        num_envs: int,
+        epsilon: Piecewise,
+        seed: int,
+        before: Progress,
+    ) -> None:
+        shape, dtype = port_type(inference.space)
+        super().__init__(
+            obs=((num_envs, *shape), dtype),
+            weights=((parameters.values.numel(),), np.float32),
+            choice=((num_envs,), np.int64),
+            action=((num_envs,), action_space.dtype),
+        )
+        self.parameters, self.inference, self.epsilon = parameters, inference, epsilon
+        self.actions, self.first_action, self.num_envs = int(action_space.n), int(action_space.start), num_envs
+        self.before, self.tags = before, 0
+        self._draws = Draws(seed, "explore"), Draws(seed, "action")
+        self._luck = np.empty((0, num_envs))
+        self._random = np.empty((0, num_envs), np.int64)
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights from now on."""
+        self.parameters.load(flat)
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights as the port carries them."""
+        weights[...] = flat
+
+    def _draw(self) -> None:
+        """Draw for the steps from now on."""
+        count = self.before.tags + self.tags
+        step, env = np.arange(count, count + _CHUNK)[:, None], np.arange(self.num_envs)
+        self._luck = self._draws[0].uniform(env, step)
+        self._random = self._draws[1].integers(self.actions, env, step)
+
+    @reaction(sources=[obs, env_steps, weights, present(weights)], effects=[choice, action])
+    def act(self, obs: Array, env_steps: Array, weights: Array, fresh: Array, choice: Array, action: Array) -> None:
+        """Choose one action per environment, by the weights that have arrived."""
+        if fresh.any():
+            self.parameters.load(weights)
+        row = self.tags % _CHUNK
+        if row == 0:
+            self._draw()
+        explore = self._luck[row] < self.epsilon.at(self.before.steps + int(env_steps))
+        choice[...] = self._random[row]
+        if not explore.all():
+            np.copyto(choice, self.inference(obs).argmax(1), where=~explore)
+        np.add(choice, self.first_action, out=action, casting="unsafe")
+        self.tags += 1

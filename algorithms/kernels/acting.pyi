@@ -1,0 +1,8 @@
+import numpy as np
+import numpy.typing as npt
+
+class ActingKernel:
+    """What kernels that act by a network's weights share; at most 64 workers share the rows."""
+
+    def begin_with(self, packed: npt.NDArray[np.float32]) -> None:
+        """Act by these weights until others arrive."""

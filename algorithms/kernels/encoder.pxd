@@ -1,0 +1,24 @@
+# Encoders for other kernels: see encoder.h for the C side.
+from libc.stdint cimport int64_t
+
+cdef extern from "encoder.h" nogil:
+    const int MOST_PARTS
+    ctypedef struct Part:
+        int type
+        int64_t at
+        int64_t count
+        int64_t categories
+        int64_t start
+        float divisor
+    ctypedef struct Encoder:
+        int64_t row
+        int64_t features
+        int parts
+        Part *part
+    void encode_padded(const Encoder *encoder, const char *row, float *values, int64_t padded)
+
+# Reads what encoding.encoded_parts says of rows of `row_dtype`; ValueError where there are too many parts.
+cdef int read_parts(Encoder *encoder, parts, row_dtype) except -1
+
+# The first of contiguous rows of the port that the encoder reads, `count` of them (-1: any number); ValueError otherwise.
+cdef const char *rows_of(const Encoder *encoder, str name, rows, int64_t count) except NULL
