@@ -342,8 +342,9 @@ class Reach(gym.Env):
 def test_it_learns():
     config = SACConfig(
         env=Reach,
-        total_timesteps=1500,
-        lr=3e-3,
+        total_timesteps=1000,
+        train_freq=2,
+        lr=5e-3,
         model=ModelConfig(hiddens=(32, 32)),
         train_batch_size=64,
         evaluation_duration=40,
@@ -353,7 +354,7 @@ def test_it_learns():
     assert result.evaluation["env_runners"]["episode_return_mean"] > -0.25  # at random it is about -1.8
     assert result.algorithm.replay.ring.actions.shape[2:] == (2,)
     metrics = result.history[-1]["learners"]["default_policy"]
-    assert 0 < metrics["alpha_value"] < 0.5
+    assert 0 < metrics["alpha_value"] < 0.8
     assert metrics.keys() >= {"qf_loss", "policy_loss", "alpha_loss", "num_gradient_steps_lifetime"}
     observation = {"goal": np.array([0.4, 0.6], np.float32), "noise": 1}
     action = result.algorithm.predict(observation)
