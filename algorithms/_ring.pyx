@@ -1,4 +1,4 @@
-# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it. See _ring.pyi for the contract.
+# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it: see _ring.pyi.
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp, memcpy
@@ -54,8 +54,8 @@ cdef bint is_padded_by(const char *stack, const char *frame, int64_t count, int6
     return True
 
 
-# 0, or 1 + environment where an observation does not go on from the one before, or envs + 1 + environment where one that
-# begins an episode is padded neither with its first frame nor as before.
+# 0, or 1 + environment where an observation does not go on from the one before, or envs + 1 + environment where one
+# that begins an episode is padded neither with its first frame nor as before.
 cdef int check_stacks(Ring *ring, const Step *step) noexcept nogil:
     cdef int64_t env, earlier = (ring.stack - 1) * ring.frame, row = earlier + ring.frame
     cdef const char *before
@@ -233,7 +233,9 @@ cdef class RingWriter:
         step.obs, step.final_obs, step.next_obs = bytes_of(obs), bytes_of(final_obs), bytes_of(next_obs)
         step.actions, step.rewards = bytes_of(actions), &rewards[0]
         step.terminated, step.truncated = &terminated[0], &truncated[0]
-        step.valid = NULL if valid is None else &valid[0]
+        step.valid = NULL
+        if valid is not None:
+            step.valid = &valid[0]
         return store_step(&self.ring, &step)
 
 

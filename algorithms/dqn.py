@@ -12,6 +12,7 @@ learner  -- td_errors, delay 1 ------> replay    each time it has learned: prior
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -79,22 +80,22 @@ class DQNLearner(OffPolicyLearner):
         self.space, self.double_q = space, config.double_q
         self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq
-        self._syncs = 0
+        self.syncs = before.steps // self.target_freq  # updates of the target network, over all runs
 
-    def sync_target(self, env_steps: int) -> None:
-        """Move the target network towards the online one, by `tau` for each update that has fallen due in this run.
+    def sync_target(self, steps: int) -> None:
+        """Move the target network towards the online one, by `tau` for each update that has fallen due in `steps`
+        environment steps.
 
-        While the online network stands still it does not matter when: so it is made up for when somebody looks.
+        Between rounds the online network stands still, so that it does not matter when: each round begins with it.
         """
-        due = env_steps // self.target_freq
-        if due > self._syncs:
-            share = 1 - (1 - self.tau) ** (due - self._syncs)
-            self._syncs = due
-            self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
+        due = steps // self.target_freq
+        share = 1 - (1 - self.tau) ** (due - self.syncs)
+        self.syncs = due
+        self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
 
     def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
         """See OffPolicyLearner; the target network comes first."""
-        self.sync_target(env_steps)
+        self.sync_target(self.steps_before + env_steps)
         fit = self._fit if self.by_kernel is None else self._fit_by_kernel
         fit(batch, importance, td_errors)
 
@@ -217,5 +218,8 @@ class DQN(OffPolicy[DQNConfig]):
         return moved
 
     def _arrays(self) -> dict[str, Array]:
-        self.learner.sync_target(self.statistics.steps)
-        return super()._arrays()
+        return {**super()._arrays(), "syncs": np.array(self.learner.syncs)}
+
+    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        super()._load_arrays(arrays)
+        self.learner.syncs = int(arrays["syncs"])

@@ -8,6 +8,9 @@
 #include "descent.h"
 #include "q_network.h"
 
+// Rows of a block: few, so that two workers can share a minibatch of 64.
+enum { SHARE_ROWS = 32 };
+
 typedef struct {
     const QNetwork *net;
     Descent *descent;
@@ -90,9 +93,9 @@ static inline int dqn_gradients(void *self, void **ports, int64_t lo, int64_t hi
     const Dqn *dqn = self;
     (void)ports, (void)tag;
     for (int64_t block = lo; block < hi; block++) {
-        const int64_t first = block * BLOCK_ROWS, left = dqn->minibatch - first;
+        const int64_t first = block * SHARE_ROWS, left = dqn->minibatch - first;
         dqn->block_losses[block] = dqn_block(
-            dqn, block, dqn->at * dqn->minibatch + first, left < BLOCK_ROWS ? left : BLOCK_ROWS, dqn->areas + lo * dqn->area);
+            dqn, block, dqn->at * dqn->minibatch + first, left < SHARE_ROWS ? left : SHARE_ROWS, dqn->areas + lo * dqn->area);
     }
     return 0;
 }

@@ -16,6 +16,7 @@ from reactvec.algorithms.kernels.dense import aligned
 cnp.import_array()
 
 cdef extern from "dqn.h" nogil:
+    const int SHARE_ROWS
     ctypedef struct Dqn:
         const QNetwork *net
         Descent *descent
@@ -49,7 +50,7 @@ cdef class DQNKernel(DescentKernel):
 
     def __init__(self, QNetworkKernel net, int64_t minibatch, *, bint double_q, grad_clip, double eps):
         cdef const Mlp *mlp = &net.net.mlp
-        self.make_descent(net, mlp.variant, (minibatch + BLOCK_ROWS - 1) // BLOCK_ROWS, grad_clip, eps)
+        self.make_descent(net, mlp.variant, (minibatch + SHARE_ROWS - 1) // SHARE_ROWS, grad_clip, eps)
         self.net, self.dqn.net, self.dqn.descent = net, &net.net, &self.descent
         self.dqn.minibatch, self.dqn.double_q = minibatch, double_q
         self.dqn.targets_at = mlp.scratch

@@ -20,5 +20,5 @@ cdef extern from "encoder.h" nogil:
 # Reads what encoding.encoded_parts says of rows of `row_dtype`; ValueError where there are too many parts.
 cdef int read_parts(Encoder *encoder, parts, row_dtype) except -1
 
-# The first of contiguous rows of the port that the encoder reads, `count` of them (-1: any number); ValueError otherwise.
+# The first of contiguous rows of the port that is read, `count` of them (-1: any number); ValueError otherwise.
 cdef const char *rows_of(const Encoder *encoder, str name, rows, int64_t count) except NULL

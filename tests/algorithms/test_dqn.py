@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from reactvec.algorithms import ConfigError, DQNConfig, dqn_loss, dqn_targets, train_dqn
+from reactvec.algorithms import DQN, ConfigError, DQNConfig, dqn_loss, dqn_targets, train_dqn
 from tests.algorithms.agents import fingerprint, small
 
 
@@ -144,8 +144,7 @@ def test_gradient_steps_and_syncs_do_not_depend_on_num_envs(num_envs):
         steps = algorithm.progress.steps  # 1200, or the next multiple of num_envs
         assert steps == -(-1200 // num_envs) * num_envs
         assert algorithm.learner.gradient_steps == ((steps - 200) // 30 + 1) * 4
-        algorithm.get_state()
-        assert algorithm.learner._syncs == steps // 150
+        assert algorithm.learner.syncs == steps // 150
 
 
 def test_iterations_carry_what_num_envs_does_not_divide():
@@ -175,6 +174,22 @@ def test_weights_that_are_set_act_at_once():
             algorithm.set_weights(weights)
             algorithm.train_steps(8)
             assert (algorithm.execution.read(algorithm.policy.choice) == best).all()
+
+
+def test_target_updates_go_on_where_they_stopped(tmp_path):
+    """Saving moves nothing, and updates that are due when a training is saved are made up for when it goes on."""
+    settings = {"num_envs": 4, "train_freq": 1000, "target_network_update_freq": 10, "tau": 0.25}
+    with small(**settings).build_algo() as algorithm:
+        algorithm.learner.parameters.load(np.ones(algorithm.learner.parameters.values.numel()))
+        algorithm.learner.target_parameters.load(np.zeros(algorithm.learner.parameters.values.numel()))
+        algorithm.train_steps(28)
+        path = algorithm.save_to_path(tmp_path / "saved")
+        assert not algorithm.learner.target_parameters.numpy().any()
+    with DQN.from_checkpoint(path) as restored:
+        assert not restored.learner.target_parameters.numpy().any()
+        restored.train_steps(4)
+        restored.learner.sync_target(restored.progress.steps)
+        assert (restored.learner.target_parameters.numpy() == 1 - 0.75**3).all()
 
 
 def target_after(steps, **settings):
