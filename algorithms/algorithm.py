@@ -18,14 +18,14 @@ import torch
 from torch import nn
 from typing_extensions import Self, Unpack
 
-from reactvec import Execution, Schedule, Topology, compile
+from reactvec import Schedule, Topology
 
 from .checkpoint import Checkpoint, differing, read_checkpoint, stored_settings, write_checkpoint
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_observations, evaluation_bank, make_reactor, worker_count
+from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
 from .evaluation import evaluate
 from .learner import Learner
@@ -60,6 +60,10 @@ class Algorithm(ABC, Generic[C]):
     learner: Learner
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
+    net: Any
+    """The kernel that acts and predicts, or why torch does."""
+    learner_net: Any
+    """The kernel that learns, or why torch does."""
 
     def __init__(self, config: C) -> None:
         self.config: C = config.copy()
@@ -81,20 +85,33 @@ class Algorithm(ABC, Generic[C]):
         self.statistics = EpisodeStatistics(
             self.num_envs, reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows
         )
+        self.place = place_of(config, self.envs)
         topology = Topology()
         topology.add("envs", self.envs)
         topology.external(self.envs.request)
         with torch_threads(config.learner_threads):
             self._assemble(topology)
-        self.schedule: Schedule = compile(topology, worker_count(config, self.envs))
-        self.execution = Execution(topology, self.schedule)
-        seeds = env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts)
+        self.execution = execute(topology, self.place)
+        self.schedule: Schedule = self.execution.schedule
+        try:
+            self._reset(env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts))
+        except BaseException:
+            self.execution.close()
+            raise
+        self._inference = self._make_inference()
+        self._asked = self._predictions = 0
+
+    @property
+    def spread(self) -> bool:
+        """Whether policy and rollout are banks like the environments; not where these live in other processes."""
+        return self.place.name != "processes"
+
+    def _reset(self, seeds: list[int]) -> None:
+        """Begin an episode in each environment."""
         request = self.execution.input(self.envs.request)
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)
         self.execution.command("reset")
-        self._inference = self._make_inference()
-        self._asked = self._predictions = 0
 
     @abstractmethod
     def _assemble(self, topology: Topology) -> None:
@@ -179,7 +196,7 @@ class Algorithm(ABC, Generic[C]):
             tags=before.tags + self.statistics.tags,
             steps=before.steps + self.statistics.steps,
             episodes=before.episodes + self.statistics.episodes,
-            gradient_steps=before.gradient_steps + self.learner.gradient_steps,
+            gradient_steps=before.gradient_steps + self.learner.steps_done,
         )
 
     def _metrics(self, seconds: float) -> dict[str, Any]:
@@ -203,11 +220,23 @@ class Algorithm(ABC, Generic[C]):
             "time_total_s": progress.seconds,
         }
 
+    def explain(self) -> str:
+        """What runs by kernels, what does not and why; the schedule; that of the gradient steps, if they have one."""
+        envs = "a vector env of the caller's" if isinstance(self.envs, VectorEnvReactor) else self.envs.how
+        backends = {"inference": self.net, "learner": self.learner_net}
+        lines = [f"environments: {envs}"]
+        lines += [f"{name}: {f'torch, {net}' if isinstance(net, str) else 'kernel'}" for name, net in backends.items()]
+        lines += ["", self.schedule.explain()]
+        if self.learner.by_kernel is not None:
+            lines += ["gradient steps, a tag for each minibatch:", "", self.learner.by_kernel.schedule.explain()]
+        return "\n".join(lines)
+
     # Using what was learned
 
     @contextlib.contextmanager
     def _inferring(self) -> Iterator[Inference]:
         """The learner's module in evaluation mode."""
+        self.learner.settle()
         self.learner.module.eval()
         self._inference.refresh()
         try:
@@ -259,20 +288,23 @@ class Algorithm(ABC, Generic[C]):
                 lambda obs: self._actions(inference(obs), False),
                 episodes=config.evaluation_duration // count,
                 seeds=env_seeds(config.seed, count, evaluation=True),
-                workers=worker_count(config, bank),
+                place=place_of(config, bank),
             )
         return {"env_runners": results}
 
     def get_module(self) -> nn.Module:
         """The network that learns, live; changes to it reach the policy only with the next round."""
+        self.learner.settle()
         return self.learner.module
 
     def get_weights(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of the network's weights by name."""
+        self.learner.settle()
         return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
+        self.learner.settle()
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         try:
             self.learner.module.load_state_dict(tensors)
@@ -284,6 +316,7 @@ class Algorithm(ABC, Generic[C]):
 
     def get_state(self) -> Checkpoint:
         """What a resumed training needs; the replay buffer and the environments start anew."""
+        self.learner.settle()
         config = self.config.to_dict()
         for name, kind in (("env", str), ("evaluation_env", str), ("model", dict)):
             config[name] = config[name] if isinstance(config[name], kind) else None

@@ -159,6 +159,8 @@ class DQN(OffPolicy[DQNConfig]):
     config_class = DQNConfig
     learner: DQNLearner
     policy: KernelEpsilonGreedy | TorchEpsilonGreedy
+    net: QNetworkKernel | str
+    learner_net: QNetworkKernel | str
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
@@ -176,9 +178,9 @@ class DQN(OffPolicy[DQNConfig]):
         self.policy = topology.add("policy", self._make_policy(module))
         learner = DQNLearner(module, self.replay, self.policy, space, config, before)
         self.learner = topology.add("learner", learner)
-        net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
-        if not isinstance(net, str):
-            learner.by_kernel = KernelFit(net, learner.parameters, config, learner_workers(config))
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        if not isinstance(self.learner_net, str):
+            learner.by_kernel = KernelFit(self.learner_net, learner.parameters, config, learner_workers(config))
         self._connect(topology)
 
     def _network_kernel(self) -> QNetworkKernel | str:
@@ -194,7 +196,9 @@ class DQN(OffPolicy[DQNConfig]):
             return TorchEpsilonGreedy(
                 acting, inference, self.actions, self.num_envs, epsilon, config.seed, self._before
             )
-        policy = KernelEpsilonGreedy(self.net, head, self.num_envs, epsilon, config.seed, self._before)
+        policy = KernelEpsilonGreedy(
+            self.net, head, self.num_envs, epsilon, config.seed, self._before, spread=self.spread
+        )
         policy.load(acting.numpy())
         return policy
 

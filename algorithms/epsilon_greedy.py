@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from reactvec import InputPort, OutputPort, Reactor, present, reaction
-from reactvec.port_types import port_type
+from reactvec.port_types import PortType, port_type
 
 from .draws import Draws
 from .heads import Head
@@ -23,7 +23,7 @@ from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference
 from .progress import Progress
-from .rollout import BEGIN
+from .rollout import BEGIN, ports_of
 
 Array = npt.NDArray[Any]
 
@@ -31,7 +31,10 @@ _CHUNK = 256  # steps whose random numbers are drawn together
 
 
 class KernelEpsilonGreedy(Reactor):
-    """A kernel, row by row; `weights` are in the packed layout of `net`."""
+    """A kernel, row by row; `weights` are in the packed layout of `net`.
+
+    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
+    """
 
     obs = InputPort()
     env_steps = InputPort((), np.int64)  # of this run, before this tag
@@ -47,13 +50,16 @@ class KernelEpsilonGreedy(Reactor):
         epsilon: Piecewise,
         seed: int,
         before: Progress,
+        *,
+        spread: bool = True,
     ) -> None:
-        super().__init__(
-            bank=num_envs,
-            obs=(net.row_dtype.shape, net.row_dtype.base),
-            weights=((net.size,), np.float32),
-            action=((), head.kernel.action_dtype),
-        )
+        rows: dict[str, PortType] = {
+            "obs": (net.row_dtype.shape, net.row_dtype.base),
+            "choice": ((), np.int64),
+            "action": ((), head.kernel.action_dtype),
+        }
+        ports = ports_of(rows, num_envs, spread)
+        super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
         self.net = net
         self.kernel = EpsilonGreedyKernel(
             net,
@@ -66,6 +72,7 @@ class KernelEpsilonGreedy(Reactor):
             begin=BEGIN,
             tags_before=before.tags,
             steps_before=before.steps,
+            whole=not spread,
         )
 
     def load(self, flat: Array) -> None:

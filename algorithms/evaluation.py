@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reactvec import Execution, InputPort, OutputPort, Reactor, Topology, compile, reaction
+from reactvec import InputPort, OutputPort, Reactor, Topology, reaction
 from reactvec.env_bank import EnvBank
+from reactvec.placement import Placement
 from reactvec.port_types import port_type
+
+from .environments import INLINE, execute
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +23,7 @@ _TAGS = 16  # that run between two looks at whether all episodes have ended
 
 
 class Greedy(Reactor):
-    """Chooses actions `[n]` for observations `[n, *shape]` by a function."""
+    """Chooses actions `[n, *shape]` for observations `[n, *shape]` by a function."""
 
     obs = InputPort()
     action = OutputPort()
@@ -65,7 +68,7 @@ class EpisodeRecorder(Reactor):
 
 
 def evaluate(
-    bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], workers: int
+    bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], place: Placement = INLINE
 ) -> dict[str, float]:
     """Run `episodes` episodes in each environment of `bank` and close it; rewards are as the environments
     give them.
@@ -79,7 +82,7 @@ def evaluate(
     topology.connect(policy.action, envs.action)
     for name in ("reward", "terminated", "truncated"):
         topology.connect(getattr(envs, name), getattr(recorder, name))
-    with Execution(topology, compile(topology, workers=workers)) as execution:
+    with execute(topology, place) as execution:
         request = execution.input(envs.request)
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)

@@ -91,6 +91,14 @@ class Learner(Reactor):
                 "an observation is not finite, or lr is too high"
             )
 
+    def settle(self) -> None:
+        """Wait until the weights are those of all that was learned from; where nothing goes on meanwhile, they are."""
+
+    @property
+    def steps_done(self) -> int:
+        """Gradient steps of this run whose weights are there."""
+        return self.gradient_steps
+
     def metrics(self) -> dict[str, float]:
         """Take the means of what was logged since the last call, and where the optimizer stands."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}

@@ -241,6 +241,7 @@ class SAC(OffPolicy[SACConfig]):
             seed=config.seed,
             before=before,
         )
+        self.net = self.learner_net = "SAC has no kernels"
         self.learner = topology.add("learner", SACLearner(module, self.replay, self.policy, config, before))
         topology.add("policy", self.policy)
         self._connect(topology)

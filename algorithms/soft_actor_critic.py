@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from torch import Tensor, nn
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
-from .encoding import encode, features
+from .encoding import Inputs
+from .layers import Extractor, Initializer, hidden_layers
 from .observations import Space, Tensors, as_rows, as_tensors
-from .policy import ACTIVATIONS, uniform_linear, users_network
+from .policy import users_network
 
 LOG_STD_RANGE = -20.0, 2.0
 
@@ -48,32 +48,34 @@ class Actor(nn.Module):
 
 
 class ActorNet(nn.Module):
-    """The built-in actor: a fully connected network over the encoded observation."""
+    """The built-in actor: a fully connected network over the features of the observation."""
 
-    def __init__(self, space: Space, parts: int, model: ModelConfig, draws: Draws) -> None:
+    def __init__(self, inputs: Inputs, parts: int, model: ModelConfig, draws: Draws) -> None:
         super().__init__()
-        self.space = space
-        self.layers = _network(features(space), 2 * parts, model, draws, 0)
+        init = Initializer(draws, orthogonal=False)
+        self.extractor = Extractor(inputs, model, init)
+        self.layers = _network(self.extractor.features, 2 * parts, model, init, 0)
 
     def forward(self, observation: Tensors) -> Tensor:
         """Means and logarithms of standard deviations, `[n, 2 * parts]`."""
-        outputs: Tensor = self.layers(encode(self.space, observation))
+        outputs: Tensor = self.layers(self.extractor(observation))
         return outputs
 
 
 class Critics(nn.Module):
-    """The built-in critics: each a fully connected network over the encoded observation and the action."""
+    """The built-in critics: each a fully connected network over the features of the observation and the action."""
 
-    def __init__(self, space: Space, parts: int, count: int, model: ModelConfig, draws: Draws) -> None:
+    def __init__(self, inputs: Inputs, parts: int, count: int, model: ModelConfig, draws: Draws) -> None:
         super().__init__()
-        self.space = space
-        nets = [_network(features(space) + parts, 1, model, draws, 1 + critic) for critic in range(count)]
-        self.nets = nn.ModuleList(nets)
+        init = Initializer(draws, orthogonal=False)
+        self.extractor = Extractor(inputs, model, init)
+        features = self.extractor.features + parts
+        self.nets = nn.ModuleList([_network(features, 1, model, init, critic) for critic in range(count)])
 
     def forward(self, observation: Tensors, action: Tensor) -> Tensor:
         """Values `[n, critics]` of actions `[n, parts]`, whose bounds are -1 and 1."""
-        inputs = torch.cat((encode(self.space, observation), action), 1)
-        return torch.cat([net(inputs) for net in self.nets], 1)
+        features = torch.cat((self.extractor(observation), action), 1)
+        return torch.cat([net(features) for net in self.nets], 1)
 
 
 class SoftActorCritic(nn.Module):
@@ -91,13 +93,11 @@ class SoftActorCritic(nn.Module):
         return actor, critics, alpha
 
 
-def _network(inputs: int, outputs: int, model: ModelConfig, draws: Draws, net: int) -> nn.Sequential:
+def _network(inputs: int, outputs: int, model: ModelConfig, init: Initializer, net: int) -> nn.Sequential:
     """A fully connected network, initialised as torch does, which is what Stable-Baselines3 leaves SAC's with."""
-    layers: list[nn.Module] = []
-    for layer, (before, after) in enumerate(pairwise((inputs, *model.hiddens))):
-        layers += [uniform_linear(before, after, draws, net, layer), ACTIVATIONS[model.activation]()]
-    last = uniform_linear((inputs, *model.hiddens)[-1], outputs, draws, net, len(model.hiddens))
-    return nn.Sequential(*layers, last)
+    widths = (inputs, *model.hiddens)
+    last = init.linear(widths[-1], outputs, net, len(model.hiddens))
+    return nn.Sequential(*hidden_layers(widths, model.activation, init, net), last)
 
 
 def build_soft_actor_critic(
@@ -112,8 +112,9 @@ def build_soft_actor_critic(
     """The built-in networks or the caller's; the weights are a function of `seed`, and no global generator moves."""
     draws, parts = Draws(seed, "weights"), math.prod(action_space.shape)
     if isinstance(model, ModelConfig):
-        actor = ActorNet(space, parts, model, draws)
-        return SoftActorCritic(actor, Critics(space, parts, critics, model, draws), alpha)
+        inputs = Inputs(space, flat_images=model.cnn is None)
+        own = Critics(inputs, parts, critics, model, Draws(seed, "critics"))
+        return SoftActorCritic(ActorNet(inputs, parts, model, draws), own, alpha)
     module = users_network(model, space, action_space, draws)
     net, own_critics = (getattr(module, name, None) for name in ("actor", "critics"))
     if not isinstance(net, nn.Module) or not isinstance(own_critics, nn.Module):

@@ -87,7 +87,9 @@ FOR_ALGORITHMS = (
     "reactvec",
     "reactvec.env_bank",
     "reactvec.native_env_bank",
+    "reactvec.placement",
     "reactvec.port_types",
+    "reactvec.processes",
     "reactvec.algorithms",
 )
 FASTEST_S = 0.3

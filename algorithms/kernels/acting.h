@@ -10,6 +10,7 @@
 enum { AREAS = 64 };
 
 typedef struct {
+    int whole;                    // no bank: the one row of the reactor stands for all of them
     int64_t rows, room, weights;  // of the bank; floats of an area: of room to work in, and of the weights after it
     float *memory;                // [AREAS][room + weights]
     const float *first;           // weights, until others arrive

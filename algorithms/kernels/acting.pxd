@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t
 
 cdef extern from "acting.h" nogil:
     ctypedef struct Acting:
+        int whole
         int64_t rows
         int64_t room
         int64_t weights
@@ -14,4 +15,4 @@ cdef extern from "acting.h" nogil:
 cdef class ActingKernel:
     cdef Acting acting
     cdef object memory, first
-    cdef int make_areas(self, int64_t rows, int64_t room, int64_t weights) except -1
+    cdef int make_areas(self, int64_t rows, int64_t room, int64_t weights, bint whole) except -1

@@ -13,7 +13,8 @@ cdef extern from "acting.h" nogil:
 
 
 cdef class ActingKernel:
-    cdef int make_areas(self, int64_t rows, int64_t room, int64_t weights) except -1:
+    cdef int make_areas(self, int64_t rows, int64_t room, int64_t weights, bint whole) except -1:
+        self.acting.whole = whole
         self.acting.rows, self.acting.room, self.acting.weights = rows, room, weights
         self.memory, self.first = aligned(AREAS * (room + weights)), aligned(weights)
         self.acting.memory = <float *>cnp.PyArray_DATA(<cnp.ndarray>self.memory)

@@ -32,9 +32,12 @@ static inline void encode_rows(const ActorCritic *net, const float *packed, cons
     }
 }
 
-// The logits, or means and logarithms of deviations, of row i of a block that the actor has been run over.
-static inline const float *head_outputs(const ActorCritic *net, const float *packed, const float *scratch, int64_t i, float *room) {
-    const float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+// The logits, or means and logarithms of deviations, of row i of a block that the actor has been run over; `obs` is the
+// row that it saw.
+static inline const float *head_outputs(
+        const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room) {
+    float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+    if (net->encoder.masked) rule_out(&net->encoder, obs, outputs);
     if (net->head.kind == CATEGORIES) return outputs;
     memcpy(room, outputs, (size_t)net->head.parts * sizeof *room);
     memcpy(room + net->head.parts, packed + net->log_std_at, (size_t)net->head.parts * sizeof *room);
@@ -56,6 +59,7 @@ typedef struct {
 static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const Policy *policy = self;
     const ActorCritic *net = policy->net;
+    if (policy->acting->whole) hi = policy->acting->rows;
     const int64_t area = area_of(policy->acting, lo);
     float *scratch = room_of(policy->acting, area), *room = scratch + policy->outputs_at;
     const float *packed = weights_of(policy->acting, area, ports[1], ports[2]);
@@ -66,7 +70,8 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
         mlp_forward(&net->actor, packed, scratch, rows);
         for (int64_t i = 0; i < rows; i++) {
             const uint64_t state = draw_next(draw_next(net->head.key, (uint64_t)(first + i)), step);
-            act(&net->head, head_outputs(net, packed, scratch, i, room), state, 1, ports[3], ports[4], first + i,
+            const char *obs = (const char *)ports[0] + (first + i) * net->encoder.row;
+            act(&net->head, head_outputs(net, packed, scratch, i, obs, room), state, 1, ports[3], ports[4], first + i,
                 (float *)ports[5] + first + i);
         }
         mlp_forward(&net->critic, packed + net->critic_at, scratch, rows);
@@ -79,6 +84,7 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
 static inline int policy_value_ends(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const Policy *policy = self;
     const ActorCritic *net = policy->net;
+    if (policy->acting->whole) hi = policy->acting->rows;
     const uint8_t *terminated = ports[2], *truncated = ports[3];
     const int last = (tag - policy->begin + 1) % policy->length == 0;
     const int64_t area = area_of(policy->acting, lo), size = net->encoder.row, padded = net->critic.padded[0];

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reactvec.algorithms.kernels.acting import ActingKernel
-from reactvec.algorithms.kernels.encoder import Part
+from reactvec.algorithms.kernels.encoder import Mask, Part
 from reactvec.algorithms.kernels.head import HeadKernel
 
 F32 = npt.NDArray[np.float32]
@@ -17,8 +17,10 @@ class ActorCriticKernel:
     * scale, at most 10 away from 0. Weights are float32 `[size]`, packed as actor_critic.h says, or `[flat_size]`, in
     the order of torch's `ActorCritic`: logarithms of deviations, actor, critic, means, scales.
 
+    `mask` says where a row has zeros for the categories that are impossible.
+
     Raises:
-        ValueError: more layers or parts than a kernel has.
+        ValueError: more layers or parts than a kernel has, or a mask that does not fit the head.
     """
 
     size: int
@@ -34,6 +36,7 @@ class ActorCriticKernel:
         activation: str,
         head: HeadKernel,
         normalized: bool,
+        mask: Mask | None = None,
         *,
         variant: str | None = None,
     ) -> None: ...
@@ -54,10 +57,12 @@ class PolicyKernel(ActingKernel):
     """The policy of a bank of `rows` environments: what `acting.TorchPolicy` does, in kernels without Python.
 
     A rollout is `length` tags and begins at tag `begin`; `tags_before` steps were taken by the runs that this one
-    resumes.
+    resumes. Where the rows are `whole`, one reactor that is no bank has all of them.
     """
 
-    def __init__(self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int) -> None: ...
+    def __init__(
+        self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int, whole: bool
+    ) -> None: ...
     def act(self) -> object:
         """The kernel from obs, weights and their presence to choice, action, log_prob and value."""
 

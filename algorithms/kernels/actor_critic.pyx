@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.acting cimport ActingKernel
 from reactvec.algorithms.kernels.dense cimport checked, padded_width, variant_named
-from reactvec.algorithms.kernels.encoder cimport read_parts, rows_of
+from reactvec.algorithms.kernels.encoder cimport read_mask, read_parts, rows_of
 from reactvec.algorithms.kernels.head cimport CATEGORIES
 from reactvec.algorithms.kernels.mlp cimport (
     BLOCK_ROWS, MOST_LAYERS, mlp_forward, mlp_made, mlp_pack, mlp_unpack,
@@ -17,7 +17,8 @@ from reactvec.algorithms.kernels.dense import ACTIVATIONS, aligned
 
 
 cdef class ActorCriticKernel:
-    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, *, variant=None):
+    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, mask=None,
+                  *, variant=None):
         cdef int64_t[MOST_LAYERS + 1] width
         cdef int layers = len(hiddens) + 1, k
         if layers > MOST_LAYERS:
@@ -25,6 +26,8 @@ cdef class ActorCriticKernel:
         self.row_dtype = np.dtype(row_dtype)
         read_parts(&self.net.encoder, parts, self.row_dtype)
         self.features = self.net.encoder.features
+        if mask is not None:
+            read_mask(&self.net.encoder, mask, head.outputs if head.head.kind == CATEGORIES else 0)
         self.head, self.net.head = head, head.head
         self.net.normalized = normalized
         for k, hidden in enumerate(hiddens):
@@ -95,7 +98,10 @@ cdef class ActorCriticKernel:
                 mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
                 for i in range(block):
                     memcpy(
-                        &outputs[first + i, 0], head_outputs(&self.net, &weights[0], &scratch[0], i, &room[0]),
+                        &outputs[first + i, 0],
+                        head_outputs(
+                            &self.net, &weights[0], &scratch[0], i, obs + (first + i) * self.net.encoder.row, &room[0]
+                        ),
                         self.net.head.outputs * sizeof(float),
                     )
                 mlp_forward(&self.net.critic, &weights[0] + self.net.critic_at, &scratch[0], block)
@@ -110,9 +116,11 @@ cdef class PolicyKernel(ActingKernel):
     cdef Kernel act_kernel, ends_kernel
     cdef ActorCriticKernel net
 
-    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before):
+    def __init__(
+        self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before, bint whole
+    ):
         cdef int64_t scratch = max(net.net.actor.scratch, net.net.critic.scratch), room = padded_width(net.head.outputs)
-        self.make_areas(rows, scratch + room, net.size)
+        self.make_areas(rows, scratch + room, net.size, whole)
         self.net, self.policy.net, self.policy.acting = net, &net.net, &self.acting
         self.policy.length, self.policy.begin, self.policy.tags_before = length, begin, tags_before
         self.policy.outputs_at = scratch

@@ -26,6 +26,14 @@ cdef int read_parts(Encoder *encoder, parts, row_dtype) except -1:
     return 0
 
 
+cdef int read_mask(Encoder *encoder, mask, int64_t categories) except -1:
+    dtype, at, count = mask
+    if count != categories:
+        raise ValueError(f"a mask of {count} numbers does not fit {categories} categories")
+    encoder.mask_type, encoder.mask_at, encoder.masked = TYPES.index(np.dtype(dtype)), at, count
+    return 0
+
+
 cdef const char *rows_of(const Encoder *encoder, str name, rows, int64_t count) except NULL:
     if not rows.flags.c_contiguous or rows.nbytes != (len(rows) if count < 0 else count) * encoder.row:
         raise ValueError(f"{name} must be contiguous, and of the port that this network reads")

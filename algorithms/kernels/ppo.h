@@ -125,7 +125,8 @@ static inline void ppo_block(const Ppo *ppo, int64_t block, const int64_t *chose
     memset(gradient + net->log_std_at, 0, (size_t)(net->trained - net->log_std_at) * sizeof(float));
     for (int64_t i = 0; i < rows; i++) {
         const float advantage = (ppo->advantages[chosen[i]] - ppo->shift[ppo->at]) * ppo->scale[ppo->at];
-        ppo_row(ppo, head_outputs(net, weights, area, i, room), value_of(net, critic_values, i), chosen[i], advantage,
+        const char *obs = ppo->obs + chosen[i] * net->encoder.row;
+        ppo_row(ppo, head_outputs(net, weights, area, i, obs, room), value_of(net, critic_values, i), chosen[i], advantage,
                 weight, slopes + i * out, gradient + net->log_std_at, value_slopes + i * value_width,
                 ppo->block_sums + block * SUMS);
     }

@@ -70,6 +70,7 @@ typedef struct {
 static inline int epsilon_greedy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const EpsilonGreedy *policy = self;
     const QNetwork *net = policy->net;
+    if (policy->acting->whole) hi = policy->acting->rows;
     const int64_t area = area_of(policy->acting, lo);
     float *scratch = room_of(policy->acting, area);
     const float *packed = weights_of(policy->acting, area, ports[2], ports[3]);

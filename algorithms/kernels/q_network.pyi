@@ -74,6 +74,7 @@ class EpsilonGreedyKernel(ActingKernel):
         begin: int,
         tags_before: int,
         steps_before: int,
+        whole: bool,
     ) -> None: ...
     def act(self) -> object:
         """The kernel from obs, environment steps, weights and their presence to choice and action."""

@@ -80,9 +80,9 @@ cdef class EpsilonGreedyKernel(ActingKernel):
 
     def __init__(
         self, QNetworkKernel net, HeadKernel head, int64_t rows, *, times, values, uint64_t luck, uint64_t random,
-        int64_t begin, int64_t tags_before, int64_t steps_before,
+        int64_t begin, int64_t tags_before, int64_t steps_before, bint whole,
     ):
-        self.make_areas(rows, net.net.mlp.scratch, net.size)
+        self.make_areas(rows, net.net.mlp.scratch, net.size, whole)
         self.kept, self.times, self.values = (net, head), np.array(times, np.float64), np.array(values, np.float64)
         self.policy.net, self.policy.acting, self.policy.head = &net.net, &self.acting, &head.head
         self.policy.epsilon.points = self.times.shape[0]

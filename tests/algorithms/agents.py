@@ -43,6 +43,7 @@ def fingerprint(algorithm: DQN) -> str:
 
 def weights_of(algorithm) -> str:
     """A hash of the weights and of the optimizer's state."""
+    algorithm.learner.settle()
     digest = hashlib.sha256(algorithm.learner.parameters.numpy().tobytes())
     for array in algorithm.learner.optimizer_state().values():
         digest.update(array.tobytes())

@@ -102,7 +102,7 @@ def test_environments_that_do_not_fit(settings, message):
 @pytest.mark.parametrize("observation", ["box", "image", "scalar", "discrete", "multi_discrete", "dict", "nested"])
 def test_every_space_of_observations_and_shifted_actions(observation):
     make = lambda: SampleEnv(observation, "discrete")  # noqa: E731  actions from -2 to 4
-    with small(env=make, num_envs=3).build_algo() as algorithm:
+    with small(env=make, num_envs=3, placement="inline").build_algo() as algorithm:
         algorithm.train_steps(600)
         assert algorithm.learner.gradient_steps > 0
         assert set(np.unique(algorithm.replay.ring.actions)) == set(range(7))

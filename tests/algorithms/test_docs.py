@@ -6,17 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from reactvec.algorithms import DQNConfig, ModelConfig, ReplayBufferConfig, SACConfig
+from reactvec.algorithms import DQNConfig, PPOConfig, SACConfig
+from reactvec.algorithms.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = {"DQN": (DOCS / "algorithms.md").read_text(), "SAC": (DOCS / "algorithms" / "sac.md").read_text()}
+PATHS = {
+    DQNConfig: DOCS / "algorithms.md",
+    PPOConfig: DOCS / "algorithms" / "ppo.md",
+    SACConfig: DOCS / "algorithms" / "sac.md",
+}
 SNIPPETS = [
-    (page, snippet) for page, text in PAGES.items() for snippet in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (path.name, snippet)
+    for path in PATHS.values()
+    for snippet in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
 ]
 
 
 def row(name, cls, field, default):
-    shown = f"`{default!r}`" if not isinstance(default, ModelConfig | ReplayBufferConfig) else "below"
+    shown = f"`{default!r}`" if not isinstance(default, Settings) else "below"
     return f"| `{name}` | {shown} | {cls.docs()[field.name]} |"
 
 
@@ -28,7 +35,7 @@ def settings_table(cls):
         lines += ["", f"`{group}`:", "", "| setting | default | meaning |", "|---|---|---|"]
         lines += [row(name, cls, fields[name], getattr(config, name)) for name in settings.__annotations__]
     lines += ["", "Nested:", "", "| setting | default | meaning |", "|---|---|---|"]
-    for name in ("model", "replay_buffer_config"):
+    for name in cls._parts:
         part = getattr(config, name)
         lines += [
             row(f"{name}.{field.name}", type(part), field, getattr(part, field.name))
@@ -37,18 +44,24 @@ def settings_table(cls):
     return "\n".join(lines).strip()
 
 
-@pytest.mark.parametrize(("page", "cls"), [("DQN", DQNConfig), ("SAC", SACConfig)])
-def test_the_table_is_that_of_the_config(page, cls):
-    assert settings_table(cls) in PAGES[page]
+@pytest.mark.parametrize("cls", PATHS)
+def test_the_table_is_that_of_the_config(cls):
+    assert settings_table(cls) in PATHS[cls].read_text()
 
 
 @pytest.mark.parametrize("number", range(len(SNIPPETS)))
 def test_snippets_run(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page, snippet = SNIPPETS[number]
-    fast = snippet.replace("50_000", "600").replace("4_000,", "200,")
+    fast = snippet.replace("50_000", "600").replace("100_000", "2_000").replace("4_000,", "200,")
     exec(compile(fast, f"snippet {number} of {page}", "exec"), {"__name__": "snippet"})
 
 
 def test_there_are_snippets():
     assert len(SNIPPETS) >= 6
+
+
+def test_the_schedule_is_that_of_ppo():
+    with PPOConfig(env="CartPole-v1").build_algo() as algorithm:
+        step = algorithm.schedule.explain().split("\n\n")[2]
+    assert step in PATHS[PPOConfig].read_text()

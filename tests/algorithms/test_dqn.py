@@ -68,6 +68,13 @@ def test_one_result_for_all_workers_and_placements(expected, native, workers):
         assert fingerprint(algorithm) == expected
 
 
+def test_one_result_in_processes(expected):
+    with small(num_envs=4, native=False, seed=11, placement="processes", num_workers=3).build_algo() as algorithm:
+        algorithm.train_steps(1200)
+        assert len(algorithm.execution.processes) == 2
+        assert fingerprint(algorithm) == expected
+
+
 @pytest.mark.parametrize("learner", ["kernel", "torch"])
 def test_one_result_in_torch_as_well(learner):
     prints, backends = set(), {"inference_backend": "torch", "learner_backend": learner}
