@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
 from .config import AlgorithmConfig, ModelConfig
-from .dqn_config import DQNConfig, ReplayBufferConfig
+from .dqn_config import DQNConfig
+from .off_policy_config import ReplayBufferConfig
 from .ppo_config import PPOConfig
+from .sac_config import SACConfig
 
 if TYPE_CHECKING:
     from .algorithm import Algorithm
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     from .policy import QNetwork
     from .ppo import PPO
     from .returns import gae, n_step_windows
-    from .training import TrainResult, train_dqn, train_ppo
+    from .sac import SAC
+    from .training import TrainResult, train_dqn, train_ppo, train_sac
     from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
@@ -25,6 +28,7 @@ _LAZY = {
     "DQN": "dqn",
     "PPO": "ppo",
     "QNetwork": "policy",
+    "SAC": "sac",
     "TrainResult": "training",
     "TransitionRing": "transition_ring",
     "dqn_loss": "dqn",
@@ -33,11 +37,13 @@ _LAZY = {
     "n_step_windows": "returns",
     "train_dqn": "training",
     "train_ppo": "training",
+    "train_sac": "training",
 }
 
 __all__ = [
     "DQN",
     "PPO",
+    "SAC",
     "Algorithm",
     "AlgorithmConfig",
     "CheckpointError",
@@ -47,6 +53,7 @@ __all__ = [
     "PPOConfig",
     "QNetwork",
     "ReplayBufferConfig",
+    "SACConfig",
     "TrainResult",
     "TransitionRing",
     "UnknownSetting",
@@ -56,6 +63,7 @@ __all__ = [
     "n_step_windows",
     "train_dqn",
     "train_ppo",
+    "train_sac",
 ]
 
 

@@ -16,7 +16,7 @@ NAMES_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "buffer_size": ("replay_buffer_config",),
     "clip_range": ("clip_param",),
     "clip_range_vf": ("vf_clip_param",),
-    "ent_coef": ("entropy_coeff",),
+    "ent_coef": ("entropy_coeff", "initial_alpha"),
     "exploration_fraction": ("epsilon",),
     "exploration_final_eps": ("epsilon",),
     "gae_lambda": ("lambda_",),
@@ -26,12 +26,14 @@ NAMES_ELSEWHERE: dict[str, tuple[str, ...]] = {
     "max_grad_norm": ("grad_clip",),
     "n_envs": ("num_envs",),
     "n_epochs": ("num_epochs",),
-    "n_steps": ("train_batch_size",),
+    "n_steps": ("n_step", "train_batch_size"),
     "net_arch": ("model",),
     "normalize_advantage": ("normalize_advantages",),
     "num_envs_per_env_runner": ("num_envs",),
     "num_sgd_iter": ("num_epochs",),
     "policy_kwargs": ("model",),
+    "policy_lr": ("actor_lr",),
+    "q_lr": ("critic_lr",),
     "rollout_fragment_length": ("train_freq", "train_batch_size"),
     "sgd_minibatch_size": ("minibatch_size",),
     "target_update_interval": ("target_network_update_freq",),
@@ -94,7 +96,7 @@ def ramp(check: Check) -> Check:
     """A check of each value of a number or of points (time, value)."""
     return lambda value: (
         check(value)
-        if isinstance(value, int | float)
+        if value is None or isinstance(value, int | float)
         else next((message for _, level in value if (message := check(level))), None)
     )
 

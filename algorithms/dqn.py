@@ -12,7 +12,6 @@ learner  -- td_errors, delay 1 ------> replay    each time it has learned: prior
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,31 +21,28 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
+from reactvec import Topology
 
-from .algorithm import Algorithm
 from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .dqn_kernel import KernelFit
 from .draws import Draws
 from .environments import learner_workers
-from .episodes import StepStatistics
 from .epsilon_greedy import KernelEpsilonGreedy, TorchEpsilonGreedy
-from .frame_stack import frame_stack
 from .heads import make_head
 from .kernels.q_network import QNetworkKernel
-from .learner import Learner
 from .observations import as_tensors
+from .off_policy import OffPolicy
+from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference, QInference, build_network, check_outputs, q_network_kernel
+from .progress import Progress
 from .replay_buffer import ReplayBuffer
-from .transition_ring import Batch, TransitionRing
+from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
-
-BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations", "importance")
 
 
 def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, chooser_values: Tensor) -> Tensor:
@@ -67,19 +63,8 @@ def dqn_loss(predicted: Tensor, targets: Tensor, importance: Tensor) -> Tensor:
     return (importance * nn.functional.smooth_l1_loss(predicted, targets, reduction="none")).mean()
 
 
-class DQNLearner(Learner):
+class DQNLearner(OffPolicyLearner):
     """Fits action values to targets by gradient steps, and updates the target network."""
-
-    env_steps = InputPort((), np.int64)
-    rounds = InputPort((), np.int64)
-    observations = InputPort()
-    actions = InputPort(dtype=np.int64)
-    returns = InputPort(dtype=np.float32)
-    discounts = InputPort(dtype=np.float32)
-    next_observations = InputPort()
-    importance = InputPort(dtype=np.float32)
-    weights = OutputPort(dtype=np.float32)
-    td_errors = OutputPort(dtype=np.float32)
 
     def __init__(
         self,
@@ -88,29 +73,14 @@ class DQNLearner(Learner):
         policy: KernelEpsilonGreedy | TorchEpsilonGreedy,
         space: Any,
         config: DQNConfig,
-        steps_before: int,
+        before: Progress,
     ) -> None:
-        batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
-        self.target = copy.deepcopy(module).requires_grad_(False)
-        parameters = FlatParameters(module)
-        super().__init__(
-            module,
-            parameters,
-            lr=Piecewise.of(config.lr, config.total_timesteps),
-            grad_clip=config.grad_clip,
-            adam_epsilon=config.adam_epsilon,
-            steps_before=steps_before,
-            weights=(policy.weights.shape, np.float32),
-            td_errors=batch["returns"],
-            **batch,
-        )
-        self.target_parameters = FlatParameters(self.target)
-        self.space, self.device = space, config.device
-        self.batches, self.double_q, self.tau = config.gradient_steps, config.double_q, config.tau
-        self.send = policy.send
+        lr = Piecewise.of(config.lr, config.total_timesteps)
+        super().__init__(module, copy.deepcopy(module), replay, policy, config, before, lr=lr)
+        self.space, self.double_q = space, config.double_q
         self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq
-        self.syncs = steps_before // self.target_freq  # updates of the target network, over all runs
+        self.syncs = before.steps // self.target_freq  # updates of the target network, over all runs
 
     def sync_target(self, steps: int) -> None:
         """Move the target network towards the online one, by `tau` for each update that has fallen due in `steps`
@@ -123,37 +93,19 @@ class DQNLearner(Learner):
         self.syncs = due
         self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
 
-    @reaction(
-        triggers=[rounds],
-        sources=[observations, actions, returns, discounts, next_observations, importance, env_steps],
-        effects=[weights, td_errors],
-    )
-    def learn(
-        self,
-        rounds: Array,
-        observations: Array,
-        actions: Array,
-        returns: Array,
-        discounts: Array,
-        next_observations: Array,
-        importance: Array,
-        env_steps: Array,
-        weights: Array,
-        td_errors: Array,
-    ) -> None:
-        """Update the target network, take the gradient steps of the rounds that are due; send the weights, and the TD
-        errors back.
-        """
-        begin, count = time.perf_counter(), int(rounds) * self.batches
-        self.sync_target(self.steps_before + int(env_steps))
-        self.set_lr(int(env_steps))
-        drawn = (observations, actions, returns, discounts, next_observations)
-        batch = Batch(*(array[:count] for array in drawn))
+    def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
+        """See OffPolicyLearner; the target network comes first."""
+        self.sync_target(self.steps_before + env_steps)
         fit = self._fit if self.by_kernel is None else self._fit_by_kernel
-        fit(batch, importance[:count], td_errors[:count])
-        self.check_finite("qf_loss", int(env_steps))
-        self.send(self.parameters.numpy(), weights)
-        self.seconds += time.perf_counter() - begin
+        fit(batch, importance, td_errors)
+
+    def acting_weights(self) -> Array:
+        """All weights."""
+        return self.parameters.numpy()
+
+    def align_target(self) -> None:
+        """Copy the weights to the target network."""
+        self.target_parameters.load(self.parameters.numpy())
 
     def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
         """What `_fit` does, but for the last bits."""
@@ -201,11 +153,12 @@ class DQNLearner(Learner):
         return errors
 
 
-class DQN(Algorithm[DQNConfig]):
+class DQN(OffPolicy[DQNConfig]):
     """Deep Q-learning with n-step targets, double Q and dueling networks as the config says."""
 
     config_class = DQNConfig
     learner: DQNLearner
+    policy: KernelEpsilonGreedy | TorchEpsilonGreedy
     net: QNetworkKernel | str
     learner_net: QNetworkKernel | str
 
@@ -223,7 +176,7 @@ class DQN(Algorithm[DQNConfig]):
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
         self.replay = topology.add("replay", self._make_replay())
         self.policy = topology.add("policy", self._make_policy(module))
-        learner = DQNLearner(module, self.replay, self.policy, space, config, steps_before=before.steps)
+        learner = DQNLearner(module, self.replay, self.policy, space, config, before)
         self.learner = topology.add("learner", learner)
         self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         if not isinstance(self.learner_net, str):
@@ -255,40 +208,6 @@ class DQN(Algorithm[DQNConfig]):
             return QInference(self.net, learner.parameters)
         return BlockInference(learner.module, self.observation_space, config.inference_rows, config.device)
 
-    def _make_replay(self) -> ReplayBuffer:
-        config, space = self.config, self.observation_space
-        settings = config.replay_buffer_config
-        env = self.envs.envs[0] if isinstance(self.envs, EnvBank) else None
-        try:
-            stack = frame_stack(settings.frame_stack, env, space)
-            ring = TransitionRing(
-                settings.capacity, self.num_envs, *port_type(space), stack, reset_rows=self.statistics.has_reset_rows
-            )
-        except ValueError as error:
-            raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(ring, config, self._before, every_tag=self.statistics.has_reset_rows)
-
-    def _connect(self, topology: Topology) -> None:
-        envs, policy, replay, learner = self.envs, self.policy, self.replay, self.learner
-        topology.connect(envs.obs, policy.obs, delay=1)
-        topology.connect(policy.action, envs.action)
-        topology.connect(envs.obs, replay.obs, delay=1)
-        topology.connect(envs.obs, replay.next_obs)
-        topology.connect(policy.choice, replay.action)
-        topology.connect(replay.env_steps, policy.env_steps, delay=1, initial=0)
-        for name in ("reward", "terminated", "truncated", "final_obs"):
-            topology.connect(getattr(envs, name), getattr(replay, name))
-        for name in (*BATCH_PORTS, "rounds", "env_steps"):
-            topology.connect(getattr(replay, name), getattr(learner, name))
-        topology.connect(learner.weights, policy.weights, delay=self.config.weights_delay)
-        topology.connect(learner.td_errors, replay.td_errors, delay=1)
-        self.counter = topology.add("statistics", StepStatistics(self.statistics, self.num_envs))
-        for name in ("reward", "terminated", "truncated"):
-            topology.connect(getattr(envs, name), getattr(self.counter, name))
-
-    def _after_advancing(self) -> None:
-        self.counter.count_until(self.replay.ring.writer.tags)
-
     def _runner_metrics(self) -> dict[str, float]:
         return {"epsilon": self.epsilon.at(self.progress.steps)}
 
@@ -302,17 +221,9 @@ class DQN(Algorithm[DQNConfig]):
         moved: Array = actions + int(self.actions.start)
         return moved
 
-    def _spread_weights(self) -> None:
-        values = self.learner.parameters.numpy()
-        self.policy.load(values)
-        self.learner.target_parameters.load(values)
-        for under_way in self.execution.slots(self.learner.weights):
-            self.policy.send(values, under_way)
-
     def _arrays(self) -> dict[str, Array]:
-        learner = self.learner
-        return {"target": learner.target_parameters.numpy().copy(), "syncs": np.array(learner.syncs)}
+        return {**super()._arrays(), "syncs": np.array(self.learner.syncs)}
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        self.learner.target_parameters.load(arrays["target"])
+        super()._load_arrays(arrays)
         self.learner.syncs = int(arrays["syncs"])

@@ -85,7 +85,7 @@ class Gaussian(Head):
         if squash and not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise ConfigError(f"actions of {space} have no bounds to be squashed into; set squash_actions=False")
         super().__init__(space, HeadKernel("squash" if squash else "clip", low, high, space.dtype, key))
-        self.squash = squash
+        self.squash, self.bounds = squash, (space.low, space.high)
 
     def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
         """See Head. (Squashed: Haarnoja et al. 2018, appendix C, in units of a range from -1 to 1.)"""

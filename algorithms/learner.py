@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from .piecewise import Piecewise
 class Learner(Reactor):
     """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare reactions and the loss.
 
-    `steps_before` environment steps have been taken by the run that this one resumes.
+    `part_lrs`, sizes and learning rates, splits the weights into consecutive parts; without, they are one part with the
+    rate `lr`. `steps_before` environment steps have been taken by the run that this one resumes.
     """
 
     def __init__(
@@ -32,15 +34,19 @@ class Learner(Reactor):
         grad_clip: float | None,
         adam_epsilon: float,
         steps_before: int = 0,
+        part_lrs: Sequence[tuple[int, Piecewise]] = (),
         **port_types: tuple[tuple[int, ...], npt.DTypeLike],
     ) -> None:
         super().__init__(bank=None, **port_types)
         self.module = module
         self.parameters = parameters
-        self.lr, self.grad_clip, self.steps_before = lr, grad_clip, steps_before
-        self.optimizer = torch.optim.Adam(
-            [self.parameters.trainable], lr=lr.at(steps_before), eps=adam_epsilon, fused=True
-        )
+        self.grad_clip, self.steps_before = grad_clip, steps_before
+        self.lrs = [rate for _, rate in part_lrs] or [lr]
+        self.parts = parameters.split([size for size, _ in part_lrs]) if part_lrs else [parameters.trainable]
+        groups = [
+            {"params": [part], "lr": rate.at(steps_before)} for part, rate in zip(self.parts, self.lrs, strict=True)
+        ]
+        self.optimizer = torch.optim.Adam(groups, eps=adam_epsilon, fused=True)
         self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self.seconds = 0.0  # spent learning
@@ -49,22 +55,25 @@ class Learner(Reactor):
 
     @property
     def current_lr(self) -> float:
-        """The learning rate of the next gradient step."""
+        """The learning rate of the next gradient step, of the first part."""
         return float(self.optimizer.param_groups[0]["lr"])
 
     def set_lr(self, steps: int) -> None:
-        """Set the learning rate for `steps` environment steps into this run."""
-        self.optimizer.param_groups[0]["lr"] = self.lr.at(self.steps_before + steps)
+        """Set the learning rates for `steps` environment steps into this run."""
+        for group, rate in zip(self.optimizer.param_groups, self.lrs, strict=True):
+            group["lr"] = rate.at(self.steps_before + steps)
 
     def descend(self, loss: Tensor) -> None:
-        """One gradient step, its global norm limited to `grad_clip`."""
+        """One gradient step, the norm of each part limited to `grad_clip`."""
         gradient = self.parameters.trainable.grad
         assert gradient is not None
         gradient.zero_()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.grad_clip is not None:
-            norm = torch.linalg.vector_norm(gradient)
-            gradient.mul_((self.grad_clip / (norm + 1e-6)).clamp_(max=1.0))
+            for part in self.parts:
+                assert part.grad is not None
+                norm = torch.linalg.vector_norm(part.grad)
+                part.grad.mul_((self.grad_clip / (norm + 1e-6)).clamp_(max=1.0))
         self.optimizer.step()
         self.gradient_steps += 1
 
@@ -100,8 +109,12 @@ class Learner(Reactor):
         """Copies of Adam's moments and step count; empty before the first step."""
         if self.by_kernel is not None:
             return self.by_kernel.optimizer_state()
-        state = self.optimizer.state.get(self.parameters.trainable, {})
-        return {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
+        states = [self.optimizer.state.get(part, {}) for part in self.parts]
+        whole = {
+            name: torch.cat([state[name] for state in states]) if value.dim() else value
+            for name, value in states[0].items()
+        }
+        return {name: value.detach().cpu().numpy().copy() for name, value in whole.items()}
 
     def optimizer_fits(self, arrays: dict[str, npt.NDArray[Any]]) -> bool:
         """Whether these are what `optimizer_state` gives, by names and shapes."""
@@ -111,12 +124,15 @@ class Learner(Reactor):
 
     def load_optimizer_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `optimizer_state`, for what `optimizer_fits`."""
-        trainable = self.parameters.trainable
         if self.by_kernel is not None:
             self.by_kernel.load_optimizer_state(arrays)
         elif arrays:
-            tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()}
-            self.optimizer.state[trainable] = {name: tensor.to(trainable.device) for name, tensor in tensors.items()}
+            begin = 0
+            for part in self.parts:
+                here, begin = slice(begin, begin + part.numel()), begin + part.numel()
+                own = {name: array[here] if array.ndim else array for name, array in arrays.items()}
+                tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in own.items()}
+                self.optimizer.state[part] = {name: tensor.to(part.device) for name, tensor in tensors.items()}
 
     @reaction(on="shutdown")
     def close(self) -> None:

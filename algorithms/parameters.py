@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,27 @@ class FlatParameters:
             tensor.data = self.values[start:end].view_as(tensor)
             if end <= trained:
                 tensor.grad = self.trainable.grad[start:end].view_as(tensor)
+
+    def within(self, part: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+        """The parameters of a submodule that has some, and its float32 buffers: views of `values`."""
+        parameters = list(part.parameters())
+        buffers = [buffer for buffer in part.buffers() if buffer.dtype == torch.float32]
+        return self._view(parameters), self._view(buffers)
+
+    def _view(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Tensors that follow one another in `values`, as one vector."""
+        if not tensors:
+            return self.values[:0]
+        begin = tensors[0].storage_offset()
+        return self.values[begin : begin + sum(tensor.numel() for tensor in tensors)]
+
+    def split(self, sizes: Sequence[int]) -> list[nn.Parameter]:
+        """Consecutive parts of `trainable`, their gradients included, for optimizers that treat them differently."""
+        assert self.trainable.grad is not None
+        parts = [nn.Parameter(part) for part in torch.split(self.trainable.detach(), list(sizes))]
+        for part, gradient in zip(parts, torch.split(self.trainable.grad, list(sizes)), strict=True):
+            part.grad = gradient
+        return parts
 
     def load(self, values: npt.NDArray[Any]) -> None:
         """Take over weights, `[size]` float32."""

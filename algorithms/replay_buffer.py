@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, Reactor, present, reaction
 
-from .dqn_config import DQNConfig
 from .draws import Draws
+from .off_policy_config import OffPolicyConfig
 from .piecewise import Piecewise
 from .priorities import Priorities
 from .progress import Progress
@@ -20,6 +20,8 @@ from .transition_ring import Batch, TransitionRing
 
 Array = npt.NDArray[Any]
 Places = npt.NDArray[np.int64]
+
+BATCH_PORTS = ("observations", "actions", "returns", "discounts", "next_observations", "importance")
 
 
 class ReplayBuffer(Reactor):
@@ -48,7 +50,9 @@ class ReplayBuffer(Reactor):
     rounds = OutputPort((), np.int64)
     env_steps = OutputPort((), np.int64)  # environment steps of this run so far; resets are none
 
-    def __init__(self, ring: TransitionRing, config: DQNConfig, before: Progress, *, every_tag: bool = False) -> None:
+    def __init__(
+        self, ring: TransitionRing, config: OffPolicyConfig, before: Progress, *, every_tag: bool = False
+    ) -> None:
         n, freq, settings = ring.num_envs, config.train_freq, config.replay_buffer_config
         obs_shape, obs_dtype = ring.observations.shape, ring.observations.dtype
         leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)

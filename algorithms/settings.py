@@ -81,7 +81,8 @@ class Settings:
         name = ""
         try:
             for name in self._ramps:
-                self.__dict__[name] = as_ramp(getattr(self, name))
+                if (value := getattr(self, name)) is not None:  # the checks say whether it may be None
+                    self.__dict__[name] = as_ramp(value)
             for name, part in self._parts.items():
                 if isinstance(value := getattr(self, name), Mapping):
                     self.__dict__[name] = part.from_dict(value)

@@ -1,4 +1,4 @@
-"""train_ppo, train_dqn: one call from an environment to a trained and evaluated agent."""
+"""train_ppo, train_dqn, train_sac: one call from an environment to a trained and evaluated agent."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .dqn_config import DQNConfig, DQNSettings
 from .event_log import EventLog
 from .ppo import PPO
 from .ppo_config import PPOConfig, PPOSettings
+from .sac import SAC
+from .sac_config import SACConfig, SACSettings
 
 A = TypeVar("A", bound=Algorithm[Any])
 C = TypeVar("C", bound=AlgorithmConfig)
@@ -69,6 +71,21 @@ def train_dqn(
 ) -> TrainResult[DQN]:
     """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
     final = _settled(DQNConfig, config, settings, env=env, total_timesteps=total_timesteps)
+    with final.build_algo() as algorithm:
+        return run(algorithm, final.total_timesteps, progress=progress)
+
+
+def train_sac(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: SACConfig | None = None,
+    progress: bool = True,
+    **settings: Unpack[SACSettings],
+) -> TrainResult[SAC]:
+    """Train SAC on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
+    final = _settled(SACConfig, config, settings, env=env, total_timesteps=total_timesteps)
     with final.build_algo() as algorithm:
         return run(algorithm, final.total_timesteps, progress=progress)
 

@@ -22,7 +22,7 @@ from reactvec.topology import (
 )
 
 if TYPE_CHECKING:
-    from reactvec.algorithms import DQN, PPO, DQNConfig, PPOConfig, train_dqn, train_ppo
+    from reactvec.algorithms import DQN, PPO, SAC, DQNConfig, PPOConfig, SACConfig, train_dqn, train_ppo, train_sac
     from reactvec.env_bank import EnvBank
     from reactvec.gym import make_vec
     from reactvec.native_env_bank import make_env_bank
@@ -36,18 +36,22 @@ _LAZY = {
     "EnvBank": "reactvec.env_bank",
     "PPO": "reactvec.algorithms",
     "PPOConfig": "reactvec.algorithms",
+    "SAC": "reactvec.algorithms",
+    "SACConfig": "reactvec.algorithms",
     "ReactorVectorEnv": "reactvec.vector_env",
     "make_env_bank": "reactvec.native_env_bank",
     "make_vec": "reactvec.gym",
     "port_type": "reactvec.port_types",
     "train_dqn": "reactvec.algorithms",
     "train_ppo": "reactvec.algorithms",
+    "train_sac": "reactvec.algorithms",
     "unpack": "reactvec.port_types",
 }
 
 __all__ = [
     "DQN",
     "PPO",
+    "SAC",
     "CausalityLoop",
     "DQNConfig",
     "EnvBank",
@@ -57,6 +61,7 @@ __all__ = [
     "PPOConfig",
     "Reactor",
     "ReactorVectorEnv",
+    "SACConfig",
     "Schedule",
     "Timing",
     "Topology",
@@ -70,6 +75,7 @@ __all__ = [
     "reaction",
     "train_dqn",
     "train_ppo",
+    "train_sac",
     "unpack",
 ]
 

@@ -1,4 +1,4 @@
-"""`reactvec train ppo|dqn`, `reactvec explain ppo|dqn`, `reactvec tune`, `reactvec info`."""
+"""`reactvec train ppo|dqn|sac`, `reactvec explain ppo|dqn|sac`, `reactvec tune`, `reactvec info`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reactvec.algorithms import AlgorithmConfig
 
 USAGE = """\
-reactvec train ppo --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER); or: train dqn
+reactvec train ppo --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER); or: train dqn, train sac
 reactvec explain ppo --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
 reactvec tune CartPole-v1 ...                measure which vector environment is the fastest for yours, on this machine
 reactvec info                                versions, cores and compiler
@@ -77,9 +77,9 @@ class _Explain:
 
 
 def train(algorithm: str, flags: Sequence[str]) -> int:
-    """`reactvec train ppo`, `reactvec train dqn`."""
+    """`reactvec train ppo`, `reactvec train dqn`, `reactvec train sac`."""
     options = _parse(_Train, "train", algorithm, flags)
-    from reactvec.algorithms import train_dqn, train_ppo
+    from reactvec.algorithms import train_dqn, train_ppo, train_sac
     from reactvec.algorithms.checkpoint import check_target
 
     folder = options.config.checkpoint_dir
@@ -87,7 +87,7 @@ def train(algorithm: str, flags: Sequence[str]) -> int:
         if path is not None:
             with _writing(flag):
                 check_target(path)
-    call: Any = {"ppo": train_ppo, "dqn": train_dqn}[algorithm]
+    call: Any = {"ppo": train_ppo, "dqn": train_dqn, "sac": train_sac}[algorithm]
     result: Any = call(config=options.config, progress=not options.quiet)
     print(json.dumps(result.evaluation, indent=2))
     if options.save is not None:
@@ -105,7 +105,7 @@ def _writing(flag: str) -> Iterator[None]:
 
 
 def explain(algorithm: str, flags: Sequence[str]) -> int:
-    """`reactvec explain ppo`, `reactvec explain dqn`."""
+    """`reactvec explain ppo`, `reactvec explain dqn`, `reactvec explain sac`."""
     options = _parse(_Explain, "explain", algorithm, flags)
     with options.config.build_algo() as built:
         print(built.schedule.to_mermaid() if options.mermaid else built.explain())
@@ -184,8 +184,10 @@ def info(flags: Sequence[str]) -> int:
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train ppo": partial(train, "ppo"),
     "train dqn": partial(train, "dqn"),
+    "train sac": partial(train, "sac"),
     "explain ppo": partial(explain, "ppo"),
     "explain dqn": partial(explain, "dqn"),
+    "explain sac": partial(explain, "sac"),
     "tune": tune,
     "info": info,
 }
@@ -197,9 +199,9 @@ def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) 
         import tyro
     except ModuleNotFoundError:
         raise MissingExtra("the command line needs tyro: pip install 'reactvec[train]'") from None
-    from reactvec.algorithms import DQNConfig, PPOConfig
+    from reactvec.algorithms import DQNConfig, PPOConfig, SACConfig
 
-    kind: type[AlgorithmConfig] = {"ppo": PPOConfig, "dqn": DQNConfig}[algorithm]
+    kind: type[AlgorithmConfig] = {"ppo": PPOConfig, "dqn": DQNConfig, "sac": SACConfig}[algorithm]
     for flag in flags:
         setting = flag.partition("=")[0].removeprefix("--").replace("-", "_")
         known = {field.name for field in dataclasses.fields(kind)}

@@ -46,6 +46,31 @@ def test_explain(capsys):
     assert out.startswith("flowchart")
 
 
+def test_sac(capsys):
+    flags = ["--env", "Pendulum-v1", "--model.hiddens", "8", "--total-timesteps", "200", "--train-batch-size", "8"]
+    flags += [
+        "--evaluation-duration",
+        "4",
+        "--actor-lr",
+        "0",
+        "1e-3",
+        "1",
+        "0",
+        "--alpha-lr",
+        "0",
+        "--initial-alpha",
+        "0.1",
+    ]
+    code, out, err = run(capsys, "train", "sac", *flags, "--target-entropy", "-2", "--quiet")
+    assert code == 0
+    assert '"num_episodes": 4' in out
+    assert not err
+    code, out, _ = run(capsys, "explain", "sac", *flags)
+    assert "policy.act" in out
+    code, _, err = run(capsys, "train", "sac", "--ent-coef", "0.1")
+    assert "did you mean --initial-alpha?" in err
+
+
 def test_config_file(capsys, tmp_path):
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"env": "CartPole-v1", "num_envs": 3, "lr": [[0, 1e-3], [1, 0]]}))

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from reactvec.algorithms import DQNConfig, PPOConfig
+from reactvec.algorithms import DQNConfig, PPOConfig, SACConfig
 from reactvec.algorithms.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PATHS = {DQNConfig: DOCS / "algorithms.md", PPOConfig: DOCS / "algorithms" / "ppo.md"}
+PATHS = {
+    DQNConfig: DOCS / "algorithms.md",
+    PPOConfig: DOCS / "algorithms" / "ppo.md",
+    SACConfig: DOCS / "algorithms" / "sac.md",
+}
 SNIPPETS = [
     (path.name, snippet)
     for path in PATHS.values()
@@ -57,7 +61,7 @@ def test_the_schedule_is_that_of_the_defaults():
 def test_snippets_run(number, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page, snippet = SNIPPETS[number]
-    fast = snippet.replace("50_000", "600").replace("100_000", "2_000")
+    fast = snippet.replace("50_000", "600").replace("100_000", "2_000").replace("4_000,", "200,")
     exec(compile(fast, f"snippet {number} of {page}", "exec"), {"__name__": "snippet"})
 
 

@@ -1,0 +1,121 @@
+"""OffPolicyLearner: what learners share that get minibatches from a replay buffer."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from reactvec import InputPort, OutputPort, reaction
+
+from .learner import Learner
+from .off_policy_config import OffPolicyConfig
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+from .progress import Progress
+from .replay_buffer import BATCH_PORTS, ReplayBuffer
+from .transition_ring import Batch
+
+Array = npt.NDArray[Any]
+
+
+class WeightedPolicy(Protocol):
+    """A policy reactor that acts by a copy of weights."""
+
+    weights: Any
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights, in torch's order, from now on."""
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights, in torch's order, as the port carries them."""
+
+
+class OffPolicyLearner(Learner):
+    """Takes the gradient steps of the rounds that fall due; sends weights to the policy, and TD errors back."""
+
+    env_steps = InputPort((), np.int64)
+    rounds = InputPort((), np.int64)
+    observations = InputPort()
+    actions = InputPort()
+    returns = InputPort(dtype=np.float32)
+    discounts = InputPort(dtype=np.float32)
+    next_observations = InputPort()
+    importance = InputPort(dtype=np.float32)
+    weights = OutputPort(dtype=np.float32)
+    td_errors = OutputPort(dtype=np.float32)
+
+    def __init__(
+        self,
+        module: nn.Module,
+        target: nn.Module,
+        replay: ReplayBuffer,
+        policy: WeightedPolicy,
+        config: OffPolicyConfig,
+        before: Progress,
+        *,
+        lr: Piecewise,
+        part_lrs: Sequence[tuple[int, Piecewise]] = (),
+    ) -> None:
+        batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
+        super().__init__(
+            module,
+            FlatParameters(module),
+            lr=lr,
+            grad_clip=config.grad_clip,
+            adam_epsilon=config.adam_epsilon,
+            steps_before=before.steps,
+            part_lrs=part_lrs,
+            weights=(policy.weights.shape, np.float32),
+            td_errors=batch["returns"],
+            **batch,
+        )
+        self.target = target.requires_grad_(False)
+        self.target_parameters = FlatParameters(target)
+        self.batches, self.tau, self.device = config.gradient_steps, config.tau, config.device
+        self.send = policy.send
+
+    @reaction(
+        triggers=[rounds],
+        sources=[observations, actions, returns, discounts, next_observations, importance, env_steps],
+        effects=[weights, td_errors],
+    )
+    def learn(
+        self,
+        rounds: Array,
+        observations: Array,
+        actions: Array,
+        returns: Array,
+        discounts: Array,
+        next_observations: Array,
+        importance: Array,
+        env_steps: Array,
+        weights: Array,
+        td_errors: Array,
+    ) -> None:
+        """Take the gradient steps of the rounds that are due; send the weights, and the TD errors back."""
+        begin, count = time.perf_counter(), int(rounds) * self.batches
+        self.set_lr(int(env_steps))
+        drawn = (observations, actions, returns, discounts, next_observations)
+        batch = Batch(*(array[:count] for array in drawn))
+        self.fit(batch, importance[:count], td_errors[:count], int(env_steps))
+        self.check_finite("qf_loss", int(env_steps))
+        self.send(self.acting_weights(), weights)
+        self.seconds += time.perf_counter() - begin
+
+    @abstractmethod
+    def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
+        """Take a gradient step on each minibatch `[k, ...]`, log `qf_loss`, and write `td_errors`."""
+
+    @abstractmethod
+    def acting_weights(self) -> Array:
+        """The weights that the policy acts by, in torch's order."""
+
+    @abstractmethod
+    def align_target(self) -> None:
+        """Copy the weights that targets are made with."""

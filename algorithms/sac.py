@@ -1,0 +1,270 @@
+"""SAC (Haarnoja et al. 2018) as a reactor program: its losses, one learner, one topology.
+
+envs     -- obs, delay 1 ------------> policy    each tag: act
+policy   -- action ------------------> envs      each tag: step
+envs     -- obs, reward, ends -------> replay    each tag: store
+policy   -- choice ------------------> replay    each tag: the action between -1 and 1
+replay   -- env_steps, delay 1 ------> policy    each tag: whether actions are random
+replay   -- minibatches -------------> learner   every train_freq environment steps: sample, learn
+learner  -- weights, weights_delay --> policy    each time it has learned
+learner  -- td_errors, delay 1 ------> replay    each time it has learned: prioritise
+
+The two papers are "Soft actor-critic: off-policy maximum entropy deep reinforcement learning with a stochastic actor"
+(2018a) and "Soft actor-critic algorithms and applications" (2018b), which learns the coefficient of entropy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from reactvec import Topology
+
+from .checks import ConfigError
+from .draws import Draws
+from .heads import Gaussian, make_head
+from .observations import as_tensors
+from .off_policy import OffPolicy
+from .off_policy_learner import OffPolicyLearner
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+from .policy import BlockInference
+from .progress import Progress
+from .replay_buffer import ReplayBuffer
+from .sac_config import SACConfig
+from .soft_actor_critic import SoftActorCritic, build_soft_actor_critic, check_soft_actor_critic
+from .soft_policy import SoftPolicy
+from .transition_ring import Batch
+
+Array = npt.NDArray[Any]
+
+_LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
+
+
+def squashed_sample(outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions `[B, parts]` between -1 and 1 and the logarithms `[B]` of their densities, differentiable by `outputs`.
+
+    `outputs` `[B, 2 * parts]` are means and logarithms of deviations, `noise` `[B, parts]` is standard normal. The
+    density is corrected for the tanh (Haarnoja et al. 2018a, appendix C), by a formula that does not cancel.
+    """
+    mean, log_std = outputs.chunk(2, 1)
+    choice = torch.addcmul(mean, log_std.exp(), noise)
+    log_slope = 2 * (math.log(2) - choice - nn.functional.softplus(-2 * choice))
+    density = -0.5 * noise.square() - log_std - _LOG_SQRT_2_PI - log_slope
+    return choice.tanh(), density.sum(1)
+
+
+def soft_targets(
+    returns: Tensor, discounts: Tensor, next_values: Tensor, next_log_probs: Tensor, alpha: Tensor
+) -> Tensor:
+    """Targets `[B]`: `returns + discounts * (the smallest of next_values - alpha * next_log_probs)`.
+
+    `next_values` `[B, critics]` are those of the target critics for an action that the policy draws, whose
+    log-probability is `next_log_probs` (Haarnoja et al. 2018b, equations 2, 3 and 5; Fujimoto et al. 2018).
+    """
+    return torch.addcmul(returns, discounts, next_values.amin(1) - alpha * next_log_probs)
+
+
+def critic_loss(values: Tensor, targets: Tensor, importance: Tensor) -> Tensor:
+    """Half the mean squared error of each critic, summed, of values `[B, critics]` (Haarnoja et al. 2018b, equation 5).
+
+    Each sample counts by its `importance` `[B]` (Schaul et al. 2016).
+    """
+    return 0.5 * (importance[:, None] * (values - targets[:, None]).square()).mean(0).sum()
+
+
+def actor_loss(values: Tensor, log_probs: Tensor, alpha: Tensor) -> Tensor:
+    """Mean of `alpha * log_probs` less the smallest of `values` `[B, critics]` (Haarnoja et al. 2018b, equation 9)."""
+    return (alpha * log_probs - values.amin(1)).mean()
+
+
+def alpha_loss(log_alpha: Tensor, log_probs: Tensor, target_entropy: float) -> Tensor:
+    """What falls with alpha while the entropy is above its target, and rises below it.
+
+    By the logarithm of alpha, as in the authors' code and Stable-Baselines3 (Haarnoja et al. 2018b, equation 18, has
+    alpha itself).
+    """
+    return -(log_alpha * (log_probs.detach() + target_entropy)).mean()
+
+
+class SACLearner(OffPolicyLearner):
+    """Takes gradient steps of actor, critics and alpha, all three at once; the target critics follow."""
+
+    module: SoftActorCritic
+
+    def __init__(
+        self, module: SoftActorCritic, replay: ReplayBuffer, policy: SoftPolicy, config: SACConfig, before: Progress
+    ) -> None:
+        rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
+        lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
+        part_lrs = list(zip(module.part_sizes(), lrs, strict=True))
+        target = copy.deepcopy(module.critics).eval()
+        super().__init__(module, target, replay, policy, config, before, lr=lrs[0], part_lrs=part_lrs)
+        self.actor, self.critics = self.parameters.within(module.actor), self.parameters.within(module.critics)
+        self.space = policy.inference.space
+        entropy = config.target_entropy
+        self.target_entropy = -float(policy.head.parts) if entropy == "auto" else float(entropy)
+        self.drawn = before.gradient_steps
+        self._draws = Draws(config.seed, "noise")
+
+    def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
+        """See OffPolicyLearner."""
+        numbers = (batch.actions, batch.returns, batch.discounts, importance, self._noise(len(importance)))
+        chosen, sums, discount, share, luck = (torch.from_numpy(array.copy()).to(self.device) for array in numbers)
+        for k in range(len(importance)):
+            errors = self.learn_batch(
+                as_tensors(self.space, batch.observations[k], self.device),
+                chosen[k],
+                sums[k],
+                discount[k],
+                as_tensors(self.space, batch.next_observations[k], self.device),
+                share[k],
+                luck[k],
+            )
+            td_errors[k] = errors.cpu().numpy()
+
+    def _noise(self, count: int) -> npt.NDArray[np.float32]:
+        """Standard normal numbers `[count, 2, B, parts]` for the next gradient steps, functions of their numbers."""
+        rows, parts = self.actions.shape[1:]
+        step = np.arange(self.drawn, self.drawn + count)[:, None, None, None]
+        self.drawn += count
+        twice, row = np.arange(2)[:, None, None], np.arange(rows)[:, None]
+        return self._draws.normal(step, twice, row, np.arange(parts)).astype(np.float32)
+
+    def learn_batch(
+        self,
+        observations: Any,
+        actions: Tensor,
+        returns: Tensor,
+        discounts: Tensor,
+        next_observations: Any,
+        importance: Tensor,
+        noise: Tensor,
+    ) -> Tensor:
+        """One gradient step on a minibatch, and one of the target critics towards the critics.
+
+        `noise` `[2, B, parts]` draws the actions after and before. Returns the TD errors `[B]`: how far the critics are
+        from the target, on average.
+        """
+        module = self.module
+        with torch.no_grad():
+            alpha = module.alpha()
+            next_actions, next_log_probs = squashed_sample(module.actor(next_observations), noise[0])
+            next_values = self.target(next_observations, next_actions)
+            targets = soft_targets(returns, discounts, next_values, next_log_probs, alpha)
+        with torch.enable_grad():  # the caller may have it off
+            values = module.critics(observations, actions)
+            qf_loss = critic_loss(values, targets, importance)
+            drawn, log_probs = squashed_sample(module.actor(observations), noise[1])
+            with frozen(module.critics):
+                policy_loss = actor_loss(module.critics(observations, drawn), log_probs, alpha)
+            temperature_loss = alpha_loss(module.alpha.log, log_probs, self.target_entropy)
+            loss = qf_loss + policy_loss + temperature_loss
+        self.descend(loss)
+        self._follow()
+        for name, value in (
+            ("qf_loss", qf_loss),
+            ("policy_loss", policy_loss),
+            ("alpha_loss", temperature_loss),
+            ("alpha_value", alpha),
+        ):
+            self.log(name, value)
+        errors: Tensor = (values.detach() - targets[:, None]).abs().mean(1)
+        return errors
+
+    def _follow(self) -> None:
+        """Move the target critics by `tau`; what they have counted, such as running means, is copied."""
+        weights, buffers = self.critics
+        target = self.target_parameters.values
+        target[: weights.numel()].lerp_(weights, self.tau)
+        if buffers.numel():
+            target[weights.numel() :] = buffers
+
+    def acting_weights(self) -> Array:
+        """The actor's weights, and its running means."""
+        weights: Array = torch.cat(self.actor).cpu().numpy()
+        return weights
+
+    def align_target(self) -> None:
+        """Copy the critics to the target critics."""
+        self.target_parameters.load(torch.cat(self.critics).cpu().numpy())
+
+
+@contextlib.contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """What is computed meanwhile has gradients by its inputs, and none by the weights of `module`."""
+    learned = [weights for weights in module.parameters() if weights.requires_grad]
+    for weights in learned:
+        weights.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weights in learned:
+            weights.requires_grad_(True)
+
+
+class SAC(OffPolicy[SACConfig]):
+    """Soft actor-critic with clipped double Q and a learned coefficient of entropy."""
+
+    config_class = SACConfig
+    learner: SACLearner
+    policy: SoftPolicy
+
+    def _assemble(self, topology: Topology) -> None:
+        config, before, space = self.config, self._before, self.observation_space
+        actions = self._real_actions()
+        head = self._head("action")
+        self._predicting = self._head("predict")
+        critics = 2 if config.twin_q else 1
+        module = build_soft_actor_critic(
+            config.model, space, actions, critics=critics, alpha=config.initial_alpha, seed=config.seed
+        ).to(config.device)
+        check_soft_actor_critic(module, space, head.parts, config.device)
+        acting = copy.deepcopy(module.actor).requires_grad_(False).eval()
+        self.replay = topology.add("replay", self._make_replay((head.parts,), np.float32))
+        self.policy = SoftPolicy(
+            FlatParameters(acting),
+            BlockInference(acting, space, config.inference_rows, config.device),
+            space,
+            head,
+            self.num_envs,
+            random_steps=config.num_steps_sampled_before_learning_starts,
+            seed=config.seed,
+            before=before,
+        )
+        self.net = self.learner_net = "SAC has no kernels"
+        self.learner = topology.add("learner", SACLearner(module, self.replay, self.policy, config, before))
+        topology.add("policy", self.policy)
+        self._connect(topology)
+
+    def _real_actions(self) -> spaces.Box:
+        space = self.action_space
+        if not isinstance(space, spaces.Box) or not np.issubdtype(space.dtype, np.floating):
+            raise ConfigError(f"SAC draws real actions from a Box, not {space}; wrap the environment")
+        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+            raise ConfigError(f"SAC draws actions between bounds, which {space} lacks; wrap the environment")
+        return space
+
+    def _head(self, purpose: Literal["action", "predict"]) -> Gaussian:
+        head = make_head(self.action_space, self.config.seed, purpose, squash=True)
+        assert isinstance(head, Gaussian)
+        return head
+
+    def _make_inference(self) -> BlockInference:
+        config = self.config
+        return BlockInference(self.learner.module.actor, self.observation_space, config.inference_rows, config.device)
+
+    def _runner_metrics(self) -> dict[str, float]:
+        return {}
+
+    def _actions(self, outputs: Array, explore: bool) -> Array:
+        return self._predicting.act(outputs, 0, self._predictions, explore)[1]
