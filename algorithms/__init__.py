@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .policy import QNetwork
     from .ppo import PPO
     from .returns import gae, n_step_windows
-    from .training import TrainResult, train_dqn, train_ppo
+    from .run import TrainResult
+    from .training import train_dqn, train_ppo
     from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
@@ -25,7 +26,7 @@ _LAZY = {
     "DQN": "dqn",
     "PPO": "ppo",
     "QNetwork": "policy",
-    "TrainResult": "training",
+    "TrainResult": "run",
     "TransitionRing": "transition_ring",
     "dqn_loss": "dqn",
     "dqn_targets": "dqn",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -49,9 +49,15 @@ class KernelPolicy(Reactor):
             action=(head.shape, head.kernel.action_dtype),
         )
         self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before)
+        self._loaded: Array = np.zeros(0, np.float32)
+
+    def acting(self) -> Array:
+        """A copy of the weights, in torch's order, that were acted by until others arrived."""
+        return self._loaded.copy()
 
     def load(self, flat: Array) -> None:
         """Act by these weights, in torch's order, from now on."""
+        self._loaded = flat.copy()
         packed = np.zeros(self.net.size, np.float32)
         self.send(flat, packed)
         self.kernel.begin_with(packed)
@@ -90,6 +96,7 @@ class TorchPolicy(Reactor):
     log_prob = OutputPort(dtype=np.float32)
     value = OutputPort(dtype=np.float32)
     end_value = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -117,6 +124,10 @@ class TorchPolicy(Reactor):
         )
         self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
         self.tags_before, self.tags = tags_before, 0
+
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by."""
+        return self.parameters.numpy().copy()
 
     def load(self, flat: Array) -> None:
         """Act by these weights from now on."""

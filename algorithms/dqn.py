@@ -15,7 +15,7 @@ import copy
 import time
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
 
 from .algorithm import Algorithm
+from .checkpoint import section, under
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .draws import Draws
@@ -76,6 +77,7 @@ class DQNLearner(Learner):
     importance = InputPort(dtype=np.float32)
     weights = OutputPort(dtype=np.float32)
     td_errors = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = (*Learner.saved, "_syncs")
 
     def __init__(
         self, module: nn.Module, replay: ReplayBuffer, space: Any, config: DQNConfig, steps_before: int
@@ -276,3 +278,13 @@ class DQN(Algorithm[DQNConfig]):
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         self.learner.target_parameters.load(arrays["target"])
+
+    def _memory(self) -> dict[str, Array] | None:
+        if not self.config.save_replay_buffer:
+            return None
+        return {"acting": self.policy.parameters.numpy().copy(), **under("replay", self.replay.arrays())}
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        self.replay.load(section(arrays, "replay"), exact)
+        if exact:
+            self.policy.parameters.load(arrays["acting"])

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import Self, Unpack
 
 from .checks import Check, ConfigError, number, one_of, ramp, whole
-from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, TrainingSettings
+from .config import (
+    AlgorithmConfig,
+    AlgorithmSettings,
+    CheckpointingSettings,
+    EnvRunnerSettings,
+    ModelConfig,
+    TrainingSettings,
+)
 from .piecewise import Ramp
 from .settings import Settings
 
@@ -98,7 +105,13 @@ class DQNTrainingSettings(TrainingSettings, total=False):
     adam_epsilon: float
 
 
-class DQNSettings(AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, total=False):
+class DQNCheckpointingSettings(CheckpointingSettings, total=False):
+    """When and where the state is saved."""
+
+    save_replay_buffer: bool
+
+
+class DQNSettings(AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, DQNCheckpointingSettings, total=False):
     """All settings of DQN."""
 
 
@@ -140,6 +153,8 @@ class DQNConfig(AlgorithmConfig):
     """Share of the online weights in an update of the target network; 1 copies them."""
     adam_epsilon: float = 1e-8
     """Epsilon of Adam."""
+    save_replay_buffer: bool = False
+    """Whether checkpoints hold the replay buffer, too; without it a resumed training gathers a new one."""
 
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
     _parts: ClassVar[dict[str, type[Settings]]] = {
@@ -150,6 +165,7 @@ class DQNConfig(AlgorithmConfig):
         **AlgorithmConfig._groups,
         "env_runners": DQNEnvRunnerSettings,
         "training": DQNTrainingSettings,
+        "checkpointing": DQNCheckpointingSettings,
     }
     _checks: ClassVar[dict[str, Check]] = {
         **AlgorithmConfig._checks,
@@ -163,6 +179,7 @@ class DQNConfig(AlgorithmConfig):
         "target_network_update_freq": whole(1),
         "tau": number(0, most=1),
         "adam_epsilon": number(0),
+        "save_replay_buffer": one_of(True, False),
     }
 
     def validate(self) -> None:
@@ -182,6 +199,10 @@ class DQNConfig(AlgorithmConfig):
     def training(self, **settings: Unpack[DQNTrainingSettings]) -> Self:
         """Set how is learned from it."""
         return self._group("training", settings)
+
+    def checkpointing(self, **settings: Unpack[DQNCheckpointingSettings]) -> Self:
+        """Set when and where the state is saved."""
+        return self._group("checkpointing", settings)
 
     def build_algo(self) -> DQN:
         """Make the algorithm that runs with a frozen copy of these settings."""

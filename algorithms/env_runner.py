@@ -4,7 +4,7 @@ that are not ours.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -37,6 +37,7 @@ class EpsilonGreedy(Reactor):
     obs = InputPort()
     weights = InputPort(dtype=np.float32)
     action = OutputPort()
+    saved: ClassVar[tuple[str, ...]] = ("steps",)
 
     def __init__(
         self,
@@ -68,8 +69,8 @@ class EpsilonGreedy(Reactor):
         self._random = np.empty((0, num_envs), np.int64)
 
     def _draw(self) -> None:
-        """Draw for the steps from now on."""
-        count = self.steps_before // self.num_envs + self.steps
+        """Draw for all steps of this chunk."""
+        count = self.steps_before // self.num_envs + self.steps // _CHUNK * _CHUNK
         step, env = np.arange(count, count + _CHUNK)[:, None], np.arange(self.num_envs)
         self._luck = self._draws[0].uniform(env, step)
         self._random = self._draws[1].integers(self.actions, env, step) + self.first_action
@@ -80,7 +81,7 @@ class EpsilonGreedy(Reactor):
         if fresh.any():
             self.parameters.load(weights)
         row = self.steps % _CHUNK
-        if row == 0:
+        if row == 0 or not len(self._luck):  # a restored policy begins in the middle
             self._draw()
         explore = self._luck[row] < self.epsilon.at(self.steps_before + self.steps * self.num_envs)
         action[...] = self._random[row]

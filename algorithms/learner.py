@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ class Learner(Reactor):
 
     `steps_before` environment steps have been taken by the run that this one resumes.
     """
+
+    saved: ClassVar[tuple[str, ...]] = ("gradient_steps",)
 
     def __init__(
         self,

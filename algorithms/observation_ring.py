@@ -15,6 +15,7 @@ Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
+_HELD = ("frames", "kept", "ages", "padded", "padding", "_padding_known", "_begins")
 _DEEPEST = 256  # frames of a stack, whose age must fit a byte
 _NOT_A_STACK = "its frames cannot be kept once each; set frame_stack=1 (replay_buffer_config)"
 
@@ -140,3 +141,16 @@ class ObservationRing:
                 f"with one that is always the same, so {_NOT_A_STACK}"
             )
         return True
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of what is held."""
+        return {name: getattr(self, name).copy() for name in (*_HELD, "finals")}
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """The inverse of `arrays`, of a ring of the same shape."""
+        for name in _HELD:
+            getattr(self, name)[...] = arrays[name]
+        self.finals = np.array(arrays["finals"], np.uint8)
+        kept = {slot: rows[rows >= 0].tolist() for slot, rows in enumerate(self.kept)}
+        self._used = {slot: rows for slot, rows in kept.items() if rows}
+        self._free = sorted(set(range(len(self.finals))) - {row for rows in kept.values() for row in rows})

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,7 @@ class PPOLearner(Learner):
 
     stored = InputPort(dtype=np.uint8)
     weights = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = (*Learner.saved, "rollouts")
 
     def __init__(
         self,
@@ -305,6 +306,13 @@ class PPO(Algorithm[PPOConfig]):
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         assert not arrays
+
+    def _memory(self) -> dict[str, Array]:
+        return {"acting": self.policy.acting()}
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        if exact:
+            self.policy.load(arrays["acting"])
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         outputs = np.ascontiguousarray(outputs[:, :-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from reactvec import InputPort, OutputPort, Reactor, reaction
 
+from .checkpoint import section, under
 from .dqn_config import DQNConfig
 from .draws import Draws
 from .piecewise import Piecewise
@@ -46,6 +47,7 @@ class ReplayBuffer(Reactor):
     importance = OutputPort(dtype=np.float32)  # what a sample's loss is multiplied by
     rounds = OutputPort((), np.int64)
     env_steps = OutputPort((), np.int64)  # environment steps so far, whatever came of them
+    saved: ClassVar[tuple[str, ...]] = ("steps", "due", "drawn")
 
     def __init__(
         self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, before: Progress
@@ -152,3 +154,19 @@ class ReplayBuffer(Reactor):
             return 1.0
         steps = self.steps_before + self.steps * self.ring.num_envs
         return self.priorities.weights(self.places, self.beta.at(steps))
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of what is held, for a checkpoint."""
+        priorities = {} if self.priorities is None else under("priorities", self.priorities.arrays())
+        return {"places": self.places.copy(), **under("ring", self.ring.arrays()), **priorities}
+
+    def load(self, arrays: dict[str, Array], exact: bool) -> None:
+        """The inverse of `arrays`; if not `exact`, what is stored next does not go on from what was stored last."""
+        self.places = np.array(arrays["places"], np.int64)
+        self.ring.load(section(arrays, "ring"))
+        if self.priorities is not None:
+            self.priorities.load(section(arrays, "priorities"))
+        if not exact:
+            self.ring.break_off()
+            if self.priorities is not None:
+                self.priorities.replace(self.ring.added(), self.ring.dropped())

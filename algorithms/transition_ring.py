@@ -146,3 +146,25 @@ class TransitionRing:
         self.observations.gather(flat, batch.observations)
         self.observations.gather(last, batch.next_observations, after=True)
         return batch
+
+    def break_off(self) -> None:
+        """Store a row that is no transition, so that no window reaches from what is held into what is stored next."""
+        if not self.filled:
+            return
+        newest = (self.head - 1) % self.slots * self.num_envs + np.arange(self.num_envs)
+        obs = np.empty((self.num_envs, *self.observations.shape), self.observations.dtype)
+        self.observations.gather(newest, obs, after=True)
+        none = np.zeros(self.num_envs, np.bool_)
+        self.store(obs, np.zeros(self.num_envs), np.zeros(self.num_envs), none, none, obs, obs, none)
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of what is held."""
+        own: dict[str, Array] = {name: getattr(self, name).copy() for name in ("actions", "rewards", "ends")}
+        return {"places": np.array([self.head, self.filled, self._count]), **own, **self.observations.arrays()}
+
+    def load(self, arrays: dict[str, Array]) -> None:
+        """The inverse of `arrays`, of a ring of the same shape."""
+        self.head, self.filled, self._count = arrays["places"].tolist()
+        for name in ("actions", "rewards", "ends"):
+            getattr(self, name)[...] = arrays[name]
+        self.observations.load(arrays)
