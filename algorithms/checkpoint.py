@@ -185,6 +185,12 @@ def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def check_algorithm(path: str | os.PathLike[str], checkpoint: Checkpoint, name: str) -> None:
+    """CheckpointError unless it is of the algorithm of this name."""
+    if (kind := checkpoint.state["algorithm"]) != name:
+        raise CheckpointError(f"checkpoint {path} is of {kind}, not of {name}")
+
+
 def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a checkpoint's config; those that it could not hold come from `given`.
 

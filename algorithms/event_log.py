@@ -21,7 +21,8 @@ class EventLog:
     def write(self, row: Mapping[str, float]) -> None:
         """Log each number at its number of environment steps."""
         for path, value in row.items():
-            self._writer.add_scalar(path, value, int(row[STEPS]))
+            if path != STEPS:
+                self._writer.add_scalar(path, value, int(row[STEPS]))
 
     def close(self) -> None:
         """Flush and close the files."""

@@ -30,7 +30,7 @@ class Logs:
 
     def __init__(self, config: AlgorithmConfig, steps: int) -> None:
         self.interval = config.log_interval or max(config.total_timesteps // _LINES, 1)
-        self._logged = steps
+        self._logged, self._row = steps, dict[str, float]()
         self._logs: list[Log] = []
         if config.wandb_project is not None:
             self._logs.append(WandbLog(config.wandb_project, config.stored(), config.log_dir, steps))
@@ -43,8 +43,10 @@ class Logs:
         """Log a result if the last that was logged is `interval` environment steps ago, or if it was evaluated."""
         due = result[STEPS] - self._logged >= self.interval
         if self._logs and (due or "evaluation" in result):
-            self._logged = result[STEPS]
             row = dict(scalars(result))
+            if result[STEPS] == self._logged:  # what is new of it
+                row = {name: value for name, value in row.items() if name == STEPS or name not in self._row}
+            self._logged, self._row = result[STEPS], row
             for log in self._logs:
                 log.write(row)
 

@@ -23,7 +23,16 @@ from reactvec.snapshot import Snapshot
 from . import env_state
 from .best_model import BestModel
 from .callbacks import functions
-from .checkpoint import Checkpoint, differing, read_checkpoint, section, stored_settings, under, write_checkpoint
+from .checkpoint import (
+    Checkpoint,
+    check_algorithm,
+    differing,
+    read_checkpoint,
+    section,
+    stored_settings,
+    under,
+    write_checkpoint,
+)
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
@@ -103,6 +112,11 @@ class Restorable(ABC, Generic[C]):
 
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
         """The inverse of `_memory`; if not `exact`, environments have begun anew since."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much of a checkpoint is the replay buffer; 0 where it is not saved."""
+        return sum(array.nbytes for name, array in (self._memory() or {}).items() if name.startswith("replay/"))
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of the network's weights by name."""
@@ -267,8 +281,7 @@ class Restorable(ABC, Generic[C]):
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
         checkpoint = read_checkpoint(path)
-        if (kind := checkpoint.state["algorithm"]) != cls.__name__:
-            raise CheckpointError(f"checkpoint {path} is of {kind}, not of {cls.__name__}")
+        check_algorithm(path, checkpoint, cls.__name__)
         stored = stored_settings(path, checkpoint, settings)
         try:
             config = cls.config_class.from_dict(stored)

@@ -46,6 +46,8 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
     `stop_at_return`; then evaluate it, and write a last checkpoint where checkpoints are written.
     """
     result, config, done = TrainResult(algorithm), algorithm.config, algorithm.progress.steps
+    if progress and config.checkpoint_dir is not None and (held := algorithm.memory_bytes):
+        print(f"checkpoints hold the replay buffer, too: {held:,} bytes each")
     with Logs(config, done) as logs:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps and not _reached(algorithm):

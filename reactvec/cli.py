@@ -234,7 +234,7 @@ def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) 
             raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
     words, default = _config_file(list(flags))
     if command is _Train and (resume := _word_after("--resume", words)) is not None:
-        default = {**_settings_of(Path(resume), words), **default}
+        default = {**_settings_of(Path(resume), algorithm, words), **default}
     settings = _flags_type(tyro, kind)
     command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
     values = vars(kind.from_dict(default))
@@ -271,15 +271,16 @@ def _word_after(flag: str, words: Sequence[str]) -> str | None:
     return None
 
 
-def _settings_of(run: Path, words: Sequence[str]) -> dict[str, Any]:
+def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, Any]:
     """The settings of a checkpoint, or of the first seed's; those of its objects come from flags."""
-    from reactvec.algorithms.checkpoint import read_checkpoint, stored_settings
+    from reactvec.algorithms.checkpoint import check_algorithm, read_checkpoint, stored_settings
     from reactvec.algorithms.checkpoint_folder import newest
 
     seeds = sorted(run.glob("seed_*/*/checkpoint.json"))
     path = newest(seeds[0].parent.parent if seeds else run)
-    env = _word_after("--env", words)
-    return stored_settings(path, read_checkpoint(path), {} if env is None else {"env": env})
+    checkpoint, env = read_checkpoint(path), _word_after("--env", words)
+    check_algorithm(path, checkpoint, algorithm.upper())
+    return stored_settings(path, checkpoint, {} if env is None else {"env": env})
 
 
 def _json_object(flag: str, text: str) -> dict[str, Any]:

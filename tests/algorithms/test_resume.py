@@ -158,6 +158,17 @@ def test_two_resumes_of_dqn_agree(saved, tmp_path):
     assert len(set(hashes)) == 1
 
 
+def test_the_size_of_a_replay_buffer_is_printed(tmp_path, capsys):
+    config = small(checkpoint_dir=tmp_path, total_timesteps=400, save_replay_buffer=True)
+    train_dqn(config=config)
+    (line,) = capsys.readouterr().out.splitlines()
+    size = int(line.split()[-3].replace(",", ""))
+    assert line.startswith("checkpoints hold the replay buffer, too: ")
+    assert size < (tmp_path / "step_400" / "arrays.npz").stat().st_size < size + 100_000
+    train_dqn(config=config.copy().update({"save_replay_buffer": False}))
+    assert capsys.readouterr().out == ""
+
+
 def test_no_window_reaches_across_a_restart(tmp_path):
     with small(env=unknown, save_replay_buffer=True, num_envs=2).build_algo() as algorithm:
         algorithm.train_steps(100)
