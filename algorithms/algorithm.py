@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from .env_runner import VectorEnvReactor
 from .environments import EnvReactor, check_observations, evaluation_bank, make_reactor, worker_count
 from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
+from .export import GreedyPolicy, export
 from .observations import as_rows
 from .progress import Progress, passed, torch_threads
 from .restoring import C, Restorable
@@ -105,6 +107,10 @@ class Algorithm(Restorable[C]):
     @abstractmethod
     def _make_inference(self) -> Inference:
         """What `_actions` gets the outputs from, by the learner's weights."""
+
+    @abstractmethod
+    def _greedy(self) -> GreedyPolicy:
+        """What is exported: the learner's network, and what makes greedy actions of its outputs."""
 
     @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:
@@ -289,6 +295,16 @@ class Algorithm(Restorable[C]):
             episodes=config.evaluation_duration // count,
             workers=worker_count(config, bank),
         )
+
+    def export(self, path: str | os.PathLike[str]) -> str:
+        """Write the agent as one program from a batch of observations to greedy actions, normalisation included, by the
+        ending of `path`: .pt2 for `torch.export.load`, .onnx for ONNX. Returns the absolute path.
+
+        Raises:
+            ConfigError: another ending, or a network that cannot be exported.
+            MissingExtra: ONNX needs packages that are not installed.
+        """
+        return export(self._greedy(), self.observation_space, path)
 
     def get_module(self) -> nn.Module:
         """The network that learns, live; changes to it reach the policy only with the next round."""

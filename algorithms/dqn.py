@@ -32,6 +32,7 @@ from .dqn_config import DQNConfig
 from .draws import Draws
 from .env_runner import EpsilonGreedy
 from .episodes import StepStatistics
+from .export import CategoryActions, GreedyPolicy
 from .frame_stack import frame_stack
 from .learner import Learner
 from .observations import as_tensors
@@ -224,6 +225,10 @@ class DQN(Algorithm[DQNConfig]):
         return BlockInference(
             self.learner.module, self.observation_space, self.config.inference_rows, self.config.device
         )
+
+    def _greedy(self) -> GreedyPolicy:
+        actions = CategoryActions(self.actions, [int(self.actions.n)], [int(self.actions.start)])
+        return GreedyPolicy(self.learner.module, actions)
 
     def _make_replay(self) -> ReplayBuffer:
         config, space = self.config, self.observation_space

@@ -46,7 +46,7 @@ def encode(space: Space, observation: Tensors) -> Tensor:
     assert isinstance(observation, Tensor)
     if isinstance(space, spaces.Discrete):
         return nn.functional.one_hot(observation.long() - int(space.start), int(space.n)).float()
-    flat = observation.reshape(len(observation), -1)
+    flat = observation.reshape(observation.shape[0], -1)  # no len(), which an export would take for a constant
     if isinstance(space, spaces.MultiDiscrete):
         sizes, starts = space.nvec.reshape(-1).tolist(), np.broadcast_to(space.start, space.shape).reshape(-1)
         columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)

@@ -29,6 +29,7 @@ from .checks import ConfigError
 from .draws import Draws
 from .environments import learner_workers
 from .episodes import EpisodeStatistics
+from .export import GreedyPolicy
 from .heads import make_head
 from .kernels.actor_critic import ActorCriticKernel
 from .kernels.rollout import shuffled
@@ -291,6 +292,9 @@ class PPO(Algorithm[PPOConfig]):
         if not isinstance(self.net, str):
             return KernelInference(self.net, learner.parameters)
         return BlockInference(Joined(learner.module), self.observation_space, config.inference_rows, config.device)
+
+    def _greedy(self) -> GreedyPolicy:
+        return GreedyPolicy(self.learner.module, self.head.greedy())
 
     def _runner_metrics(self) -> dict[str, float]:
         return {}
