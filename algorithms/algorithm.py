@@ -108,9 +108,9 @@ class Algorithm(Restorable[C]):
     def _make_inference(self) -> Inference:
         """What `_actions` gets the outputs from, by the learner's weights."""
 
-    @abstractmethod
     def _greedy(self) -> GreedyPolicy:
         """What is exported: the learner's network, and what makes greedy actions of its outputs."""
+        raise ConfigError(f"{type(self).__name__} cannot be exported yet")
 
     @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from .checkpoint import JSON, is_checkpoint, read_checkpoint
 from .checks import CheckpointError
 
+_LEFTOVER = re.compile(r"\.(step_\d+|best)\.[0-9a-f]{8}(\.old)?")
 _NAME = re.compile(r"step_(\d+)")
 
 
@@ -26,7 +27,13 @@ def best_path(folder: str) -> Path:
 
 
 def prune(folder: str, keep: int | None) -> None:
-    """Remove the oldest checkpoints of a training, but for the `keep` newest; None keeps all."""
+    """Remove the oldest checkpoints of a training, but for the `keep` newest (None: all), and what a killed process
+    left of some.
+    """
+    for path in Path(folder).iterdir():
+        match = _LEFTOVER.fullmatch(path.name)
+        if match and (is_checkpoint(Path(folder) / match[1]) or _NAME.fullmatch(match[1])):
+            shutil.rmtree(path, ignore_errors=True)
     found = {int(match[1]): path for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))}
     for steps in sorted(found)[:-keep] if keep else ():
         if is_checkpoint(found[steps]):

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from reactvec import EnvBank, InputPort, OutputPort, Topology, port_type, reaction
 
 from .algorithm import Algorithm
-from .checkpoint import section, under
+from .checkpoint import differing, section, under
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .draws import Draws
@@ -290,6 +290,9 @@ class DQN(Algorithm[DQNConfig]):
         return {"acting": self.policy.parameters.numpy().copy(), **under("replay", self.replay.arrays())}
 
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
-        self.replay.load(section(arrays, "replay"), exact)
+        own = self.replay.arrays()
+        kept = section(arrays, "replay")
+        if exact or not set(differing(kept, own)) - {"places", "ring/finals"}:  # which grow
+            self.replay.load(kept, exact)
         if exact:
             self.policy.parameters.load(arrays["acting"])

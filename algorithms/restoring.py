@@ -108,7 +108,7 @@ class Restorable(ABC, Generic[C]):
 
     def _memory(self) -> dict[str, Array] | None:
         """What the program remembers from one round of learning to the next; None: that is not saved."""
-        return {}
+        return None
 
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
         """The inverse of `_memory`; if not `exact`, environments have begun anew since."""

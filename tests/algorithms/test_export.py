@@ -84,6 +84,6 @@ def test_what_cannot_be_exported(tmp_path, monkeypatch):
         with pytest.raises(ConfigError, match=r"agent\.pth: end it in \.pt2"):
             algorithm.export(tmp_path / "agent.pth")
         monkeypatch.setattr("reactvec.algorithms.export.find_spec", lambda name: None)
-        with pytest.raises(MissingExtra, match="an export to ONNX needs onnx: pip install .reactvec.export"):
+        with pytest.raises(MissingExtra, match=r"an export to ONNX needs onnx: pip install .reactvec.export"):
             algorithm.export(tmp_path / "agent.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -169,6 +169,16 @@ def test_the_size_of_a_replay_buffer_is_printed(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_replay_buffer_of_another_size_begins_empty(tmp_path):
+    with small(save_replay_buffer=True).build_algo() as algorithm:
+        algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+    with DQN.from_checkpoint(path, replay_buffer_config={"capacity": 900}) as other:
+        assert other.restart_reason == "other settings: replay_buffer_config"
+        assert len(other.replay.ring) == 0
+        other.train()
+
+
 def test_no_window_reaches_across_a_restart(tmp_path):
     with small(env=unknown, save_replay_buffer=True, num_envs=2).build_algo() as algorithm:
         algorithm.train_steps(100)
@@ -236,6 +246,16 @@ def test_the_newest_that_is_whole_is_taken(tmp_path):
     for path in (tmp_path / "nowhere", tmp_path / "step_512" / "nothing"):
         with pytest.raises(CheckpointError, match="is no checkpoint, and holds none"):
             newest(path)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
+    (tmp_path / "step_128").rename(tmp_path / ".step_128.0123abcd.old")
+    (tmp_path / ".step_256.0123abcd").mkdir()
+    (tmp_path / ".best.0123abcd").mkdir()
+    assert newest(tmp_path).name == ".step_128.0123abcd.old"
+    train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".best.0123abcd", "step_256"]
 
 
 def test_only_damaged_checkpoints(tmp_path):
