@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, Generic, TypeVar
 
-import cloudpickle
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch
 from typing_extensions import Self, Unpack
 
-from reactvec import EnvBank, Execution
-from reactvec.native_env_bank import NativeEnvBank
+from reactvec import Execution
 from reactvec.snapshot import Snapshot
 
-from . import env_state
 from .best_model import BestModel
 from .callbacks import functions
 from .checkpoint import (
@@ -39,6 +35,7 @@ from .environments import EnvReactor
 from .episodes import EpisodeStatistics
 from .learner import Learner
 from .progress import Progress
+from .visiting import capture_all, restore_all
 
 Array = npt.NDArray[Any]
 C = TypeVar("C", bound=AlgorithmConfig)
@@ -159,7 +156,7 @@ class Restorable(ABC, Generic[C]):
             return {"reason": "the replay buffer is not saved (save_replay_buffer=False)"}, {}
         if self.execution.closed:
             return {"reason": "it was saved after the environments were closed"}, {}
-        envs = capture(self.execution, self.envs)
+        envs = capture_all(self.execution, self.envs)
         if envs is None:
             return {"reason": "nobody knows how to save the state of these environments"}, {}
         snapshot = self.execution.snapshot()
@@ -252,7 +249,7 @@ class Restorable(ABC, Generic[C]):
         run, arrays = checkpoint.state["run"], checkpoint.arrays
         self.stop()
         self._open(Progress(**run["before"]))
-        if not restore(self.execution, self.envs, run["envs"]):
+        if not restore_all(self.execution, self.envs, run["envs"]):
             return "the environments are others"
         self.execution.go_on(Snapshot(run["tag"], section(arrays, "ports")))
         self.statistics.go_on(run["counted"], **section(arrays, "episodes"))
@@ -294,35 +291,3 @@ class Restorable(ABC, Generic[C]):
             algorithm.stop()
             raise
         return algorithm
-
-
-def capture(execution: Execution, envs: EnvReactor) -> list[env_state.State] | None:
-    """The states of all environments, or None where one of them cannot be saved."""
-    if not isinstance(envs, EnvBank):
-        return None
-    states = _visit(execution, envs, env_state.capture, [()] * envs.rows)
-    return None if None in states else states
-
-
-def restore(execution: Execution, envs: EnvReactor, states: Sequence[env_state.State]) -> bool:
-    """Bring all environments into their states; False where they are others."""
-    if not isinstance(envs, EnvBank) or len(states) != envs.rows:
-        return False
-    return all(_visit(execution, envs, env_state.restore, [(state,) for state in states]))
-
-
-def _visit(execution: Execution, envs: EnvBank, function: Callable[..., Any], arguments: Sequence[Any]) -> list[Any]:
-    """What a function returns for each environment, its arguments after it."""
-    request = execution.input(envs.request)
-    for env, given in enumerate(arguments):
-        request[env] = cloudpickle.dumps((function, given))
-    execution.command("visit")
-    (answers,) = execution.slots(envs.answer)
-    results = [pickle.loads(answer) for answer in answers]
-    request.fill(None)
-    if isinstance(envs, NativeEnvBank):
-        execution.command("resume")
-        refused = [f"environment {env}: {reason}" for env, reason in enumerate(answers) if reason is not None]
-        if refused:
-            raise CheckpointError(f"a kernel cannot go on with what was restored: {refused[0]}")
-    return results
