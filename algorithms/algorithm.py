@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol
@@ -133,9 +133,10 @@ class Algorithm(Restorable[C]):
         """Environment steps of one `train()`."""
         return max(self.config.min_sample_timesteps_per_iteration, self.tags_per_round * self.num_envs)
 
-    def train_steps(self, steps: int) -> dict[str, Any]:
+    def train_steps(self, steps: int, log: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """`train()` for this many environment steps; what is no multiple of `num_envs`, or of a round of learning, is
-        done too, and counts for the next time.
+        done too, and counts for the next time. `log` gets the result before a checkpoint is written: who goes on from
+        that finds it logged.
         """
         if self.execution.closed:
             raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
@@ -154,6 +155,8 @@ class Algorithm(Restorable[C]):
         seconds = time.perf_counter() - begin
         self._before.seconds += seconds
         result = {**self._metrics(seconds), **evaluated}
+        if log is not None:
+            log(result)
         if evaluated:
             self._keep_best(evaluated["evaluation"]["env_runners"]["episode_return_mean"])
         if passed(self.config.checkpoint_interval, before, self.progress.steps):

@@ -51,9 +51,9 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
     with Logs(config, done) as logs:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps and not _reached(algorithm):
-                outcome = algorithm.train_steps(min(algorithm.iteration_steps, total_timesteps - done))
+                steps = min(algorithm.iteration_steps, total_timesteps - done)
+                outcome = algorithm.train_steps(steps, logs.write)
                 result.history.append(outcome)
-                logs.write(outcome)
                 before, done = done, algorithm.progress.steps
                 if progress:
                     bar.set_postfix_str(_describe(outcome, done - before), refresh=False)

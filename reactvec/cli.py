@@ -104,7 +104,11 @@ def train(algorithm: str, flags: Sequence[str]) -> int:
     for result in results if options.seeds else [results]:
         print(json.dumps(result.evaluation, indent=2))
         if result.best is not None:
-            print(f"best, after {result.best.steps} steps, on fresh seeds: {json.dumps(result.best.evaluation)}")
+            best = result.best
+            print(
+                f"best after {best.steps} steps: return {best.selected_return:.1f} when it was chosen, on fresh seeds"
+            )
+            print(json.dumps(best.evaluation, indent=2))
     if options.save is not None:
         print(f"saved to {results.algorithm.save_to_path(options.save)}")
     return 0

@@ -41,6 +41,14 @@ def test_resume_takes_the_settings_of_the_checkpoint(capsys, tmp_path):
     assert (config.checkpoint_dir, config.model) == (str(tmp_path), PPOConfig().model)
 
 
+def test_the_best_is_told_with_what_it_was_chosen_for(capsys):
+    words = ("train", "ppo", "--env", "CartPole-v1", "--total-timesteps", 256, "--evaluation-interval", 128, *FLAGS)
+    code, out, _ = run(capsys, *words, "--quiet")
+    assert code == 0
+    assert out.count('"episode_return_mean"') == 2
+    assert "best after 128 steps: return " in out or "best after 256 steps: return " in out
+
+
 def test_several_seeds_from_the_command_line(capsys, tmp_path):
     words = ("train", "ppo", "--env", "CartPole-v1", "--total-timesteps", 128, *FLAGS, "--checkpoint-dir", tmp_path)
     code, out, _ = run(capsys, *words, "--seeds", 1, 2)

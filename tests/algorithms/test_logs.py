@@ -72,6 +72,19 @@ def test_a_resumed_run_goes_on_in_its_logs(tmp_path):
     assert steps_of(tmp_path / "log") == [128, 256]
 
 
+def test_a_row_is_there_before_its_checkpoint(tmp_path, monkeypatch):
+    """So that none is missing when a process is killed between the two."""
+
+    def killed(path, checkpoint):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reactvec.algorithms.restoring.write_checkpoint", killed)
+    for intervals in ({"checkpoint_interval": 256}, {"evaluation_interval": 256}):
+        with pytest.raises(KeyboardInterrupt):
+            train_ppo("CartPole-v1", 512, log_dir=tmp_path, checkpoint_dir=tmp_path / "c", **intervals, **SMALL)
+        assert steps_of(tmp_path) == [128, 256]
+
+
 def test_some_hundred_lines_by_default(tmp_path):
     settings = {**SMALL, "train_batch_size": 8, "minibatch_size": 8, "log_interval": None}
     train_ppo("CartPole-v1", 4000, log_dir=tmp_path, **settings)

@@ -234,10 +234,11 @@ def test_the_state_of_an_environment_is_json_and_comes_back(env):
     assert not env_state.restore(other, [*state, {}])
 
 
-def test_the_newest_that_is_whole_is_taken(tmp_path):
+@pytest.mark.parametrize("file", ["arrays.npz", "checkpoint.json"])
+def test_the_newest_that_is_whole_is_taken(file, tmp_path):
     train_ppo("CartPole-v1", 768, checkpoint_dir=tmp_path, checkpoint_interval=128, progress=False, **SMALL)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_512", "step_640", "step_768"]
-    (tmp_path / "step_768" / "arrays.npz").write_bytes(b"cut")
+    (tmp_path / "step_768" / file).write_bytes(b"cut")
     with pytest.warns(RuntimeWarning, match=r"step_768 is damaged .*Going on from .*step_640 instead"):
         result = train_ppo(resume=tmp_path, progress=False)
     assert result.history[0]["num_env_steps_sampled_lifetime"] == 768
