@@ -76,7 +76,7 @@ def test_killed_trainings_go_on_bit_by_bit(tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"env": "CartPole-v1", "native": False, "normalize_rewards": False},
+        {"env": "CartPole-v1", "native": False},
         {"env": "CartPole-v1", "inference_backend": "torch", "learner_backend": "torch"},
         {"env": "CartPole-v1", "pipeline": True, "num_workers": 2},
         {"env": "Blackjack-v1"},
