@@ -9,19 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, Reactor, present, reaction
-from reactvec.port_types import port_type
 
 from .heads import Head
 from .kernels.actor_critic import ActorCriticKernel, PolicyKernel
 from .parameters import FlatParameters
 from .policy import BlockInference
-from .rollout import BEGIN
+from .rollout import BEGIN, ports_of, row_types
 
 Array = npt.NDArray[Any]
 
 
 class KernelPolicy(Reactor):
-    """What TorchPolicy does, row by row in a kernel; `weights` are in the packed layout of `net`."""
+    """What TorchPolicy does, row by row in a kernel; `weights` are in the packed layout of `net`.
+
+    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
+    """
 
     obs = InputPort()
     weights = InputPort(dtype=np.float32)
@@ -36,31 +38,34 @@ class KernelPolicy(Reactor):
     end_value = OutputPort(dtype=np.float32)
 
     def __init__(
-        self, net: ActorCriticKernel, space: gym.Space[Any], head: Head, num_envs: int, length: int, tags_before: int
+        self,
+        net: ActorCriticKernel,
+        space: gym.Space[Any],
+        head: Head,
+        num_envs: int,
+        length: int,
+        tags_before: int,
+        *,
+        spread: bool = True,
     ) -> None:
-        rows = port_type(space)
-        super().__init__(
-            bank=num_envs,
-            obs=rows,
-            next_obs=rows,
-            final_obs=rows,
-            weights=((net.size,), np.float32),
-            choice=((head.parts,), head.kernel.choice_dtype),
-            action=(head.shape, head.kernel.action_dtype),
-        )
-        self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before)
-        self._loaded: Array = np.zeros(0, np.float32)
-
-    def acting(self) -> Array:
-        """A copy of the weights, in torch's order, that were acted by until others arrived."""
-        return self._loaded.copy()
+        rows = {name: row for name, row in row_types(space, head).items() if name != "reward"}
+        ports = ports_of(rows, num_envs, spread)
+        super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
+        self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before, whole=not spread)
 
     def load(self, flat: Array) -> None:
         """Act by these weights, in torch's order, from now on."""
-        self._loaded = flat.copy()
         packed = np.zeros(self.net.size, np.float32)
         self.send(flat, packed)
         self.kernel.begin_with(packed)
+
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.kernel.acting_by()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.kernel.begin_with(weights)
 
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights, in torch's order, as the port carries them."""
@@ -108,30 +113,22 @@ class TorchPolicy(Reactor):
         length: int,
         tags_before: int,
     ) -> None:
-        rows = (num_envs, *port_type(space)[0]), port_type(space)[1]
-        super().__init__(
-            obs=rows,
-            next_obs=rows,
-            final_obs=rows,
-            weights=((parameters.values.numel(),), np.float32),
-            choice=((num_envs, head.parts), head.kernel.choice_dtype),
-            action=((num_envs, *head.shape), head.kernel.action_dtype),
-            terminated=((num_envs,), np.bool_),
-            truncated=((num_envs,), np.bool_),
-            log_prob=((num_envs,), np.float32),
-            value=((num_envs,), np.float32),
-            end_value=((num_envs,), np.float32),
-        )
+        rows = {name: row for name, row in row_types(space, head).items() if name != "reward"}
+        super().__init__(weights=((parameters.values.numel(),), np.float32), **ports_of(rows, num_envs, spread=False))
         self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
         self.tags_before, self.tags = tags_before, 0
-
-    def acting(self) -> Array:
-        """A copy of the weights that are acted by."""
-        return self.parameters.numpy().copy()
 
     def load(self, flat: Array) -> None:
         """Act by these weights from now on."""
         self.parameters.load(flat)
+
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.parameters.numpy().copy()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.parameters.load(weights)
 
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights as the port carries them."""

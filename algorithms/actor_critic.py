@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import pairwise
 from typing import Any
 
 import gymnasium as gym
@@ -17,70 +16,54 @@ from reactvec.port_types import port_type
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
-from .encoding import encode, encoded_parts, features
-from .heads import Gaussian, Head
+from .encoding import Inputs
+from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
-from .observations import Array, Space, Tensors, as_rows, as_tensors
+from .layers import Extractor, Initializer, Normalizer, hidden_layers
+from .observations import Array, Tensors, as_rows, as_tensors
 from .parameters import FlatParameters
-from .policy import ACTIVATIONS, users_network
+from .policy import users_network
+
+IMPOSSIBLE = -1e8
+"""The logit of an action that the mask rules out."""
 
 
 class ActorCritic(nn.Module):
-    """Two fully connected networks, or one trunk with two heads: outputs for `head` `[n, outputs]`, values `[n]`.
+    """Outputs for `head` `[n, outputs]` and values `[n]`: two fully connected networks, or one trunk with two heads.
 
-    Weights are orthogonal (Saxe et al. 2014) with the gains of Stable-Baselines3: sqrt(2) inside, 0.01 for the outputs,
-    1 for the value; biases and logarithms of standard deviations begin at 0.
+    Weights are orthogonal with the gains of Stable-Baselines3: sqrt(2) inside, 0.01 for the outputs, 1 for the value;
+    biases and logarithms of standard deviations begin at 0. Images go through convolutions that both networks share.
     """
 
-    def __init__(self, space: Space, head: Head, model: ModelConfig, draws: Draws, normalize: bool = False) -> None:
+    def __init__(self, inputs: Inputs, head: Head, model: ModelConfig, draws: Draws, normalize: bool = False) -> None:
         super().__init__()
-        self.space = space
-        self.normalizer = Normalizer(space) if normalize else None
-        widths = (features(space), *model.hiddens)
-        activation = ACTIVATIONS[model.activation]
+        init = Initializer(draws, orthogonal=True)
+        self.extractor = Extractor(inputs, model, init, normalize)
         self.real = isinstance(head, Gaussian)
-        outputs = head.parts if self.real else head.outputs
-        if model.share_trunk:
-            self.trunk = nn.Sequential(*_hidden_layers(widths, activation, draws, 0))
-            self.actor = nn.Sequential(_orthogonal(widths[-1], outputs, 0.01, draws, 1))
-            self.critic = nn.Sequential(_orthogonal(widths[-1], 1, 1.0, draws, 2))
-        else:
-            self.trunk = nn.Sequential()
-            last = _orthogonal(widths[-1], outputs, 0.01, draws, 1)
-            self.actor = nn.Sequential(*_hidden_layers(widths, activation, draws, 0), last)
-            last = _orthogonal(widths[-1], 1, 1.0, draws, 2)
-            self.critic = nn.Sequential(*_hidden_layers(widths, activation, draws, 3), last)
+        widths, activation = (self.extractor.features, *model.hiddens), model.activation
+        trunk, own = (widths, widths[-1:]) if model.share_trunk else (widths[:1], widths)
+        self.trunk = nn.Sequential(*hidden_layers(trunk, activation, init, 3))
+        last = init.linear(widths[-1], head.parts if self.real else head.outputs, 1, gain=0.01)
+        self.actor = nn.Sequential(*hidden_layers(own, activation, init, 0), last)
+        self.critic = nn.Sequential(*hidden_layers(own, activation, init, 4), init.linear(widths[-1], 1, 2, gain=1.0))
         if self.real:
             self.log_std = nn.Parameter(torch.zeros(head.parts))
 
+    @property
+    def normalizer(self) -> Normalizer | None:
+        """What normalises the features, if something does."""
+        return self.extractor.normalizer
+
     def forward(self, observation: Tensors) -> tuple[Tensor, Tensor]:
         """Outputs `[n, outputs]` and values `[n]`, float32."""
-        encoded = encode(self.space, observation)
-        if self.normalizer is not None:
-            encoded = self.normalizer(encoded)
-        encoded = self.trunk(encoded)
-        outputs, values = self.actor(encoded), self.critic(encoded).squeeze(1)
+        features = self.trunk(self.extractor(observation))
+        outputs, values = self.actor(features), self.critic(features).squeeze(1)
         if self.real:
             outputs = torch.cat((outputs, self.log_std.expand_as(outputs)), 1)
+        mask = self.extractor.inputs.mask
+        if mask is not None:
+            outputs = outputs.masked_fill(mask.of(observation).reshape(len(outputs), -1) == 0, IMPOSSIBLE)
         return outputs, values
-
-
-class Normalizer(nn.Module):
-    """(x - mean) * scale, at most 10 away from 0, for the real numbers of an observation; `mean` and `scale` are set
-    after rollouts and are constant in between.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, space: Space) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(features(space)))
-        self.register_buffer("scale", torch.ones(features(space)))
-
-    def forward(self, encoded: Tensor) -> Tensor:
-        """Normalised features `[n, features]`."""
-        return ((encoded - self.mean) * self.scale).clamp(-10, 10)
 
 
 class Joined(nn.Module):
@@ -113,51 +96,42 @@ class KernelInference:
         return np.concatenate((outputs, values[:, None]), 1)
 
 
-def _hidden_layers(widths: tuple[int, ...], activation: type[nn.Module], draws: Draws, net: int) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for index, (before, after) in enumerate(pairwise(widths)):
-        layers += [_orthogonal(before, after, math.sqrt(2), draws, net, index + 1), activation()]
-    return layers
-
-
-def _orthogonal(before: int, after: int, gain: float, draws: Draws, *layer: int) -> nn.Linear:
-    """A linear layer whose rows or columns are orthogonal: a uniformly random rotation, from draws of our own."""
-    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after, dtype=torch.float32)  # type: ignore[no-untyped-call]
-    long, short = max(before, after), min(before, after)
-    q, r = np.linalg.qr(draws.normal(*layer, np.arange(long * short)).reshape(long, short))
-    q *= np.where(np.diagonal(r) < 0, -1, 1)
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(gain * (q if after >= before else q.T)))
-        linear.bias.zero_()
-    return linear
-
-
 def build_actor_critic(
-    model: ModelConfig | ModelFactory, space: Space, head: Head, *, normalize: bool, seed: int
+    model: ModelConfig | ModelFactory, inputs: Inputs, head: Head, *, normalize: bool, seed: int
 ) -> nn.Module:
     """The built-in network or the caller's; the weights are a function of `seed`, and no global generator moves."""
     draws = Draws(seed, "weights")
     if isinstance(model, ModelConfig):
-        return ActorCritic(space, head, model, draws, normalize)
+        _check_mask(inputs, head)
+        return ActorCritic(inputs, head, model, draws, normalize)
     if normalize:
-        raise ConfigError(
-            "normalize_observations=True shapes the built-in network; with a model of your own, do it there"
-        )
-    return users_network(model, space, head.space, draws)
+        raise ConfigError("normalize_observations is for the built-in network; with a model of your own, do it there")
+    if inputs.mask is not None:
+        raise ConfigError("action_mask is for the built-in network; with a model of your own, mask the outputs there")
+    return users_network(model, inputs.space, head.space, draws)
+
+
+def _check_mask(inputs: Inputs, head: Head) -> None:
+    """ConfigError unless the mask, if there is one, has a number for each category."""
+    if inputs.mask is None:
+        return
+    count = math.prod(inputs.mask.space.shape or ())
+    if not isinstance(head, Categories) or count != head.outputs:
+        raise ConfigError(f"action_mask: a mask of {count} numbers does not fit the actions {head.space}")
 
 
 def network_kernel(
-    model: ModelConfig | ModelFactory, space: Space, head: Head, normalize: bool
+    model: ModelConfig | ModelFactory, inputs: Inputs, head: Head, normalize: bool
 ) -> ActorCriticKernel | str:
     """The kernel of the built-in network, or why it has none; a function of the configuration and the spaces alone."""
     if not isinstance(model, ModelConfig):
         return "the model is the caller's"
     if model.share_trunk:
         return "share_trunk=True"
-    shape, dtype = port_type(space)
+    shape, dtype = port_type(inputs.space)
     try:
-        parts, row = encoded_parts(space), np.dtype((dtype, shape))
-        return ActorCriticKernel(parts, row, model.hiddens, model.activation, head.kernel, normalize)
+        parts, row, mask = inputs.parts(), np.dtype((dtype, shape)), inputs.mask_part()
+        return ActorCriticKernel(parts, row, model.hiddens, model.activation, head.kernel, normalize, mask)
     except ValueError as error:
         return str(error)
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from typing_extensions import Self
 
-from reactvec import Execution, Schedule, Topology, compile
+from reactvec import Schedule, Topology
 from reactvec.native_env_bank import NativeEnvBank
 
 from .best_model import BestModel
@@ -25,7 +25,7 @@ from .checkpoint_folder import best_path, prune, step_path
 from .checks import ConfigError
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_observations, evaluation_bank, make_reactor, worker_count
+from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
 from .export import GreedyPolicy, export
@@ -58,6 +58,10 @@ class Algorithm(Restorable[C]):
 
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
+    net: Any
+    """The kernel that acts and predicts, or why torch does."""
+    learner_net: Any
+    """The kernel that learns, or why torch does."""
 
     def __init__(self, config: C) -> None:
         self.config: C = config.copy()
@@ -82,21 +86,34 @@ class Algorithm(Restorable[C]):
             reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows,
             tells=bool(functions(config.on_episode_end)),
         )
+        self.place = place_of(config, self.envs)
         topology = Topology()
         topology.add("envs", self.envs)
         topology.external(self.envs.request)
         with torch_threads(config.learner_threads):
             self._assemble(topology)
-        self.schedule: Schedule = compile(topology, worker_count(config, self.envs))
-        self.execution = Execution(topology, self.schedule)
-        seeds = env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts)
+        self.execution = execute(topology, self.place)
+        self.schedule: Schedule = self.execution.schedule
+        try:
+            self._reset(env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts))
+        except BaseException:
+            self.execution.close()
+            raise
+        self._inference = self._make_inference()
+        self._asked = self._predictions = 0
+        self._evaluation: Evaluation | None = None
+
+    @property
+    def spread(self) -> bool:
+        """Whether policy and rollout are banks like the environments; not where these live in other processes."""
+        return self.place.name != "processes"
+
+    def _reset(self, seeds: list[int]) -> None:
+        """Begin an episode in each environment."""
         request = self.execution.input(self.envs.request)
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)
         self.execution.command("reset")
-        self._inference = self._make_inference()
-        self._asked = self._predictions = 0
-        self._evaluation: Evaluation | None = None
 
     @abstractmethod
     def _assemble(self, topology: Topology) -> None:
@@ -128,6 +145,9 @@ class Algorithm(Restorable[C]):
         """
         return self.train_steps(self.iteration_steps)
 
+    def _after_advancing(self) -> None:
+        """Count what the program has kept for this."""
+
     @property
     def iteration_steps(self) -> int:
         """Environment steps of one `train()`."""
@@ -146,7 +166,10 @@ class Algorithm(Restorable[C]):
         tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
-                self.execution.advance(tags)
+                try:
+                    self.execution.advance(tags)
+                finally:
+                    self._after_advancing()
         self._before.iterations += 1
         self._tell_of_episodes()
         evaluated: dict[str, Any] = {}
@@ -193,7 +216,7 @@ class Algorithm(Restorable[C]):
             tags=before.tags + self.statistics.tags,
             steps=before.steps + self.statistics.steps,
             episodes=before.episodes + self.statistics.episodes,
-            gradient_steps=before.gradient_steps + self.learner.gradient_steps,
+            gradient_steps=before.gradient_steps + self.learner.steps_done,
         )
 
     def _metrics(self, seconds: float) -> dict[str, Any]:
@@ -217,11 +240,23 @@ class Algorithm(Restorable[C]):
             "time_total_s": progress.seconds,
         }
 
+    def explain(self) -> str:
+        """What runs by kernels, what does not and why; the schedule; that of the gradient steps, if they have one."""
+        envs = "a vector env of the caller's" if isinstance(self.envs, VectorEnvReactor) else self.envs.how
+        backends = {"inference": self.net, "learner": self.learner_net}
+        lines = [f"environments: {envs}"]
+        lines += [f"{name}: {f'torch, {net}' if isinstance(net, str) else 'kernel'}" for name, net in backends.items()]
+        lines += ["", self.schedule.explain()]
+        if self.learner.by_kernel is not None:
+            lines += ["gradient steps, a tag for each minibatch:", "", self.learner.by_kernel.schedule.explain()]
+        return "\n".join(lines)
+
     # Using what was learned
 
     @contextlib.contextmanager
     def _inferring(self) -> Iterator[Inference]:
         """The learner's module in evaluation mode."""
+        self.learner.settle()
         self.learner.module.eval()
         self._inference.refresh()
         try:
@@ -296,7 +331,7 @@ class Algorithm(Restorable[C]):
             bank,
             lambda obs: self._actions(self._inference(obs), False),
             episodes=config.evaluation_duration // count,
-            workers=worker_count(config, bank),
+            place=place_of(config, bank),
         )
 
     def export(self, path: str | os.PathLike[str]) -> str:
@@ -307,10 +342,12 @@ class Algorithm(Restorable[C]):
             ConfigError: another ending, or a network that cannot be exported.
             MissingExtra: ONNX needs packages that are not installed.
         """
+        self.learner.settle()
         return export(self._greedy(), self.observation_space, path)
 
     def get_module(self) -> nn.Module:
         """The network that learns, live; changes to it reach the policy only with the next round."""
+        self.learner.settle()
         return self.learner.module
 
     def stop(self) -> None:

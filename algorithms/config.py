@@ -35,20 +35,35 @@ def _widths(value: Any) -> str | None:
     return None if good else "must be whole numbers > 0"
 
 
+def _convolutions(value: Any) -> str | None:
+    layers = value if isinstance(value, tuple | list) and value else ()
+    good = all(isinstance(layer, tuple | list) and len(layer) == 3 and _widths(layer) is None for layer in layers)
+    good = value in ("auto", None) or bool(layers and good)
+    return None if good else "must be 'auto', None, or layers of (channels, kernel, stride)"
+
+
 @dataclass
 class ModelConfig(Settings):
-    """The shape of the built-in network: fully connected layers over the flattened observation."""
+    """The shape of the built-in network: fully connected layers over the observation, images through convolutions."""
 
     hiddens: tuple[int, ...] = (128, 128)
     """Width of each hidden layer."""
     activation: Literal["relu", "tanh", "silu"] = "relu"
     """What follows each hidden layer."""
+    cnn: Literal["auto"] | tuple[tuple[int, int, int], ...] | None = "auto"
+    """Convolutions over images (arrays of three axes) as (channels, kernel, stride); "auto": by the size of the image;
+    None: images are flattened.
+    """
+    cnn_features: int | None = None
+    """Width of the layer between the convolutions and the hidden layers; None: 512, of images below 36 x 36 128."""
     share_trunk: bool = False
     """Whether actor and critic share all hidden layers; a network of action values has one trunk anyway."""
 
     _checks: ClassVar[dict[str, Check]] = {
         "hiddens": _widths,
         "activation": one_of("relu", "tanh", "silu"),
+        "cnn": _convolutions,
+        "cnn_features": whole(1, none=True),
         "share_trunk": one_of(True, False),
     }
 
@@ -56,6 +71,8 @@ class ModelConfig(Settings):
         """As any Settings."""
         if isinstance(self.hiddens, tuple | list):
             self.__dict__["hiddens"] = tuple(int(w) if isinstance(w, np.integer) else w for w in self.hiddens)
+        if isinstance(self.cnn, list | tuple):
+            self.__dict__["cnn"] = tuple(tuple(layer) if isinstance(layer, list) else layer for layer in self.cnn)
         super().validate()
 
 
@@ -70,7 +87,7 @@ class EnvRunnerSettings(TypedDict, total=False):
     """How experience is gathered."""
 
     num_envs: int | None
-    placement: Literal["auto", "inline", "threads"]
+    placement: Literal["auto", "inline", "threads", "processes"]
     num_workers: int | None
     native: bool | Literal["auto"]
     inference_rows: int | None
@@ -146,7 +163,7 @@ class AlgorithmConfig(Settings):
 
     num_envs: int | None = None
     """Environments that run side by side. None: 8, or as many as `env` brings."""
-    placement: Literal["auto", "inline", "threads"] = "auto"
+    placement: Literal["auto", "inline", "threads", "processes"] = "auto"
     """Who runs the environments; results do not depend on it."""
     num_workers: int | None = None
     """Workers that share the environments, this thread included; results do not depend on it. None: by the
@@ -232,7 +249,7 @@ class AlgorithmConfig(Settings):
     _checks: ClassVar[dict[str, Check]] = {
         "env_config": lambda v: None if isinstance(v, dict) else "must be a dict of keyword arguments",
         "num_envs": whole(1, none=True),
-        "placement": one_of("auto", "inline", "threads"),
+        "placement": one_of("auto", "inline", "threads", "processes"),
         "num_workers": whole(1, none=True),
         "native": one_of("auto", True, False),
         "inference_rows": whole(1, none=True),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
+from .backends import BACKENDS, Backend
 from .checks import Check, ConfigError, number, one_of, ramp, whole
 from .config import (
     AlgorithmConfig,
@@ -88,6 +89,7 @@ class DQNEnvRunnerSettings(EnvRunnerSettings, total=False):
     """How experience is gathered."""
 
     epsilon: Ramp
+    inference_backend: Backend
 
 
 class DQNTrainingSettings(TrainingSettings, total=False):
@@ -103,6 +105,7 @@ class DQNTrainingSettings(TrainingSettings, total=False):
     target_network_update_freq: int
     tau: float
     adam_epsilon: float
+    learner_backend: Backend
 
 
 class DQNCheckpointingSettings(CheckpointingSettings, total=False):
@@ -153,6 +156,12 @@ class DQNConfig(AlgorithmConfig):
     """Share of the online weights in an update of the target network; 1 copies them."""
     adam_epsilon: float = 1e-8
     """Epsilon of Adam."""
+    inference_backend: Backend = "auto"
+    """What action values are computed by: a kernel that needs no Python, for fully connected networks, or torch.
+    "auto": a kernel where there is one, by network and spaces.
+    """
+    learner_backend: Backend = "auto"
+    """What gradients are computed by, likewise."""
     save_replay_buffer: bool = False
     """Whether checkpoints hold the replay buffer, too; without it a resumed training gathers a new one."""
 
@@ -179,6 +188,8 @@ class DQNConfig(AlgorithmConfig):
         "target_network_update_freq": whole(1),
         "tau": number(0, most=1),
         "adam_epsilon": number(0),
+        "inference_backend": one_of(*BACKENDS),
+        "learner_backend": one_of(*BACKENDS),
         "save_replay_buffer": one_of(True, False),
     }
 

@@ -1,98 +1,20 @@
-"""EnvRunner: the reactors that gather experience, an epsilon-greedy policy and vector envs
-that are not ours.
-"""
+"""Vector envs that are not ours, as a reactor that gathers experience."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec import InputPort, OutputPort, Reactor, reaction
 from reactvec.port_types import port_type, row_writer
 
 from .checks import ConfigError
-from .draws import Draws
 from .observations import write_rows
-from .parameters import FlatParameters
-from .piecewise import Piecewise
-from .policy import BlockInference
 
 Array = npt.NDArray[Any]
-
-_CHUNK = 256  # steps whose random numbers are drawn together
-
-
-class EpsilonGreedy(Reactor):
-    """Acts at random with probability epsilon, else for the highest action value.
-
-    The draws of an environment are functions of (seed, its index, its step count). `weights` are taken over
-    at the tags at which they are present.
-    """
-
-    obs = InputPort()
-    weights = InputPort(dtype=np.float32)
-    action = OutputPort()
-    saved: ClassVar[tuple[str, ...]] = ("steps",)
-
-    def __init__(
-        self,
-        parameters: FlatParameters,
-        inference: BlockInference,
-        space: gym.Space[Any],
-        action_space: spaces.Discrete,
-        num_envs: int,
-        *,
-        epsilon: Piecewise,
-        seed: int,
-        steps_before: int = 0,
-    ) -> None:
-        shape, dtype = port_type(space)
-        super().__init__(
-            obs=((num_envs, *shape), dtype),
-            weights=((parameters.values.numel(),), np.float32),
-            action=((num_envs,), action_space.dtype),
-        )
-        self.parameters, self.inference, self.epsilon = parameters, inference, epsilon
-        self.first_action, self.actions, self.num_envs = (
-            int(action_space.start),
-            int(action_space.n),
-            num_envs,
-        )
-        self.steps_before, self.steps = steps_before, 0  # steps of all environments: before this run, in it
-        self._draws = Draws(seed, "explore"), Draws(seed, "action")
-        self._luck = np.empty((0, num_envs))
-        self._random = np.empty((0, num_envs), np.int64)
-
-    def _draw(self) -> None:
-        """Draw for all steps of this chunk."""
-        count = self.steps_before // self.num_envs + self.steps // _CHUNK * _CHUNK
-        step, env = np.arange(count, count + _CHUNK)[:, None], np.arange(self.num_envs)
-        self._luck = self._draws[0].uniform(env, step)
-        self._random = self._draws[1].integers(self.actions, env, step) + self.first_action
-
-    @reaction(sources=[obs, weights, present(weights)], effects=[action])
-    def act(self, obs: Array, weights: Array, fresh: Array, action: Array) -> None:
-        """Choose one action per environment, by the weights that have arrived."""
-        if fresh.any():
-            self.parameters.load(weights)
-        row = self.steps % _CHUNK
-        if row == 0 or not len(self._luck):  # a restored policy begins in the middle
-            self._draw()
-        explore = self._luck[row] < self.epsilon.at(self.steps_before + self.steps * self.num_envs)
-        action[...] = self._random[row]
-        if not explore.all():
-            greedy = self.inference(obs).argmax(1) + self.first_action
-            np.copyto(action, greedy, where=~explore, casting="same_kind")
-        self.steps += 1
-
-    def metrics(self) -> dict[str, float]:
-        """Where exploration stands."""
-        return {"epsilon": self.epsilon.at(self.steps_before + self.steps * self.num_envs)}
 
 
 def has_reset_rows(env: VectorEnv[Any, Any, Any]) -> bool:

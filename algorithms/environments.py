@@ -10,9 +10,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from reactvec import EnvBank, make_env_bank, placement
+from reactvec import EnvBank, Execution, Topology, compile, make_env_bank, placement
 from reactvec.native_env_bank import NativeEnvBank
+from reactvec.placement import Placement
 from reactvec.port_types import port_type
+from reactvec.processes import ProcessOptions
 
 from .checks import ConfigError
 from .config import AlgorithmConfig, EnvSource
@@ -22,6 +24,7 @@ EnvFn: TypeAlias = Callable[[], "gym.Env[Any, Any]"]
 EnvReactor: TypeAlias = "EnvBank | VectorEnvReactor"
 
 DEFAULT_NUM_ENVS = 8
+INLINE = Placement("inline", 1)
 
 
 def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | None) -> list[EnvFn]:
@@ -84,12 +87,19 @@ def evaluation_bank(config: AlgorithmConfig, count: int) -> EnvBank:
     return _bank(source, makers, "auto" if config.native else False)
 
 
-def worker_count(config: AlgorithmConfig, envs: EnvReactor) -> int:
-    """Workers that share the environments; a vector env that is not ours belongs to the caller."""
-    count = 1 if isinstance(envs, VectorEnvReactor) else envs.rows
-    wanted = None if config.num_workers is None else min(config.num_workers, count)
-    place = placement.resolve_placement(config.placement, wanted, count, isinstance(envs, NativeEnvBank))
-    return 1 if place.name == "processes" else place.workers  # a training program runs in one process
+def place_of(config: AlgorithmConfig, envs: EnvReactor) -> Placement:
+    """Where environments run, and with how many workers; a vector env that is not ours belongs to the caller."""
+    if isinstance(envs, VectorEnvReactor):
+        return INLINE
+    wanted = None if config.num_workers is None else min(config.num_workers, envs.rows)
+    place = placement.resolve_placement(config.placement, wanted, envs.rows, isinstance(envs, NativeEnvBank))
+    return INLINE if place.workers == 1 else place
+
+
+def execute(topology: Topology, place: Placement) -> Execution:
+    """Compile a program and put it to work there."""
+    schedule = compile(topology, place.workers)
+    return Execution(topology, schedule, ProcessOptions() if place.name == "processes" else None)
 
 
 def learner_workers(config: AlgorithmConfig) -> int:

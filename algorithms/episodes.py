@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from reactvec import InputPort, Reactor, reaction
 
-from .kernels.rollout import Episodes
+from .kernels.rollout import Episodes, RolloutMemory
+from .rollout import BEGIN
 
 Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
+
+BLOCK = 256  # tags that are counted together
 
 
 class EpisodeStatistics:
@@ -84,18 +87,32 @@ class EpisodeStatistics:
 
 
 class StepStatistics(Reactor):
-    """Counts each tag as it happens."""
+    """Counts tags in blocks: a kernel keeps them, until a block is full or somebody wants to know."""
 
     reward = InputPort()
     terminated = InputPort(dtype=np.bool_)
     truncated = InputPort(dtype=np.bool_)
 
     def __init__(self, statistics: EpisodeStatistics, num_envs: int) -> None:
-        flags = ((num_envs,), np.bool_)
-        super().__init__(reward=((num_envs,), np.float64), terminated=flags, truncated=flags)
-        self.statistics = statistics
+        rewards, flags = ((num_envs,), np.float64), ((num_envs,), np.bool_)
+        super().__init__(reward=rewards, terminated=flags, truncated=flags)
+        kept = {"reward": rewards, "terminated": flags, "truncated": flags}
+        self.statistics, self.memory = statistics, RolloutMemory(kept, BLOCK, 1, begin=BEGIN)
 
-    @reaction(sources=[reward, terminated, truncated])
-    def count(self, reward: Array, terminated: Array, truncated: Array) -> None:
-        """Add a step; close the episodes that end with it."""
-        self.statistics.add(reward[None], terminated[None], truncated[None])
+    @reaction(sources=[reward, terminated, truncated], native=True)
+    def keep(self) -> object:
+        """The kernel that keeps a step."""
+        return self.memory.store()
+
+    @reaction(period=BLOCK, offset=BEGIN + BLOCK - 1)
+    def count(self) -> None:
+        """Count a block that is full."""
+        self.count_until((self.statistics.tags // BLOCK + 1) * BLOCK)
+
+    def count_until(self, tags: int) -> None:
+        """Count what happened up to `tags` tags of this run, and was not counted."""
+        begin = self.statistics.tags
+        if tags > begin:
+            first = begin % BLOCK
+            fields = self.memory.fields.values()
+            self.statistics.add(*(field[first : first + tags - begin, 0] for field in fields))

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reactvec import Execution, InputPort, OutputPort, Reactor, Topology, compile, reaction
+from reactvec import InputPort, OutputPort, Reactor, Topology, reaction
 from reactvec.env_bank import EnvBank
+from reactvec.placement import Placement
 from reactvec.port_types import port_type
+
+from .environments import INLINE, execute
 
 Array = npt.NDArray[Any]
 
@@ -20,15 +23,14 @@ _TAGS = 16  # that run between two looks at whether all episodes have ended
 
 
 class Greedy(Reactor):
-    """Chooses actions `[n, ...]` for observations `[n, *shape]` by a function."""
+    """Chooses actions `[n, *shape]` for observations `[n, *shape]` by a function."""
 
     obs = InputPort()
     action = OutputPort()
 
     def __init__(self, bank: EnvBank, choose: Callable[[Array], Array]) -> None:
         shape, dtype = port_type(bank.single_observation_space)
-        action = (bank.rows, *bank.action.shape)
-        super().__init__(obs=((bank.rows, *shape), dtype), action=(action, bank.action.dtype))
+        super().__init__(obs=((bank.rows, *shape), dtype), action=((bank.rows, *bank.action.shape), bank.action.dtype))
         self.choose = choose
 
     @reaction(sources=[obs], effects=[action])
@@ -75,7 +77,9 @@ class Evaluation:
     often as it is asked to. Rewards are as the environments give them. `close` closes the bank.
     """
 
-    def __init__(self, bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, workers: int) -> None:
+    def __init__(
+        self, bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, place: Placement = INLINE
+    ) -> None:
         topology = Topology()
         self.envs = topology.add("envs", bank)
         policy = topology.add("policy", Greedy(bank, choose))
@@ -85,7 +89,7 @@ class Evaluation:
         topology.connect(policy.action, bank.action)
         for name in ("reward", "terminated", "truncated"):
             topology.connect(getattr(bank, name), getattr(self.recorder, name))
-        self.execution = Execution(topology, compile(topology, workers=workers))
+        self.execution = execute(topology, place)
 
     def run(self, seeds: list[int]) -> dict[str, float]:
         """Begin with resets by these seeds, one per environment; returns RLlib's results of the episodes."""
@@ -111,10 +115,10 @@ class Evaluation:
 
 
 def evaluate(
-    bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], workers: int
+    bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], place: Placement = INLINE
 ) -> dict[str, float]:
     """Evaluate once, and close `bank`."""
-    evaluation = Evaluation(bank, choose, episodes=episodes, workers=workers)
+    evaluation = Evaluation(bank, choose, episodes=episodes, place=place)
     try:
         return evaluation.run(seeds)
     finally:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from reactvec import Reactor
+from reactvec import Reactor, reaction
 
+from .gradient_program import GradientProgram
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 
@@ -42,6 +43,7 @@ class Learner(Reactor):
         self.optimizer = torch.optim.Adam(
             [self.parameters.trainable], lr=lr.at(steps_before), eps=adam_epsilon, fused=True
         )
+        self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self.seconds = 0.0  # spent learning
         self._sums: dict[str, Tensor] = {}
@@ -82,6 +84,14 @@ class Learner(Reactor):
                 "an observation is not finite, or lr is too high"
             )
 
+    def settle(self) -> None:
+        """Wait until the weights are those of all that was learned from; where nothing goes on meanwhile, they are."""
+
+    @property
+    def steps_done(self) -> int:
+        """Gradient steps of this run whose weights are there."""
+        return self.gradient_steps
+
     def metrics(self) -> dict[str, float]:
         """Take the means of what was logged since the last call, and where the optimizer stands."""
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
@@ -90,6 +100,8 @@ class Learner(Reactor):
 
     def optimizer_state(self) -> dict[str, npt.NDArray[Any]]:
         """Copies of Adam's moments and step count; empty before the first step."""
+        if self.by_kernel is not None:
+            return self.by_kernel.optimizer_state()
         state = self.optimizer.state.get(self.parameters.trainable, {})
         return {name: value.detach().cpu().numpy().copy() for name, value in state.items()}
 
@@ -101,9 +113,15 @@ class Learner(Reactor):
 
     def load_optimizer_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `optimizer_state`, for what `optimizer_fits`."""
-        if not arrays:
-            return
         trainable = self.parameters.trainable
-        self.optimizer.state[trainable] = {
-            name: torch.from_numpy(np.array(array, np.float32)).to(trainable.device) for name, array in arrays.items()
-        }
+        if self.by_kernel is not None:
+            self.by_kernel.load_optimizer_state(arrays)
+        elif arrays:
+            tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()}
+            self.optimizer.state[trainable] = {name: tensor.to(trainable.device) for name, tensor in tensors.items()}
+
+    @reaction(on="shutdown")
+    def close(self) -> None:
+        """End the workers of the kernels."""
+        if self.by_kernel is not None:
+            self.by_kernel.close()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,45 +18,34 @@ from reactvec.port_types import port_type
 from .checks import ConfigError
 from .config import ModelConfig, ModelFactory
 from .draws import Draws
-from .encoding import encode, features
+from .encoding import Inputs
+from .kernels.q_network import QNetworkKernel
+from .layers import Extractor, Initializer, hidden_layers
 from .observations import Array, Space, Tensors, as_rows, as_tensors
-
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
+from .parameters import FlatParameters
 
 
 class QNetwork(nn.Module):
-    """Fully connected action values `[n, actions]`; `dueling` splits value and advantage
-    (Wang et al. 2016).
+    """Fully connected action values `[n, actions]`, over convolutions where observations are images; `dueling` splits
+    value and advantage (Wang et al. 2016).
     """
 
-    def __init__(self, space: Space, actions: int, model: ModelConfig, dueling: bool, draws: Draws) -> None:
+    def __init__(self, inputs: Inputs, actions: int, model: ModelConfig, dueling: bool, draws: Draws) -> None:
         super().__init__()
-        self.space, self.dueling = space, dueling
-        widths = [features(space), *model.hiddens]
-        layers: list[nn.Module] = []
-        for layer, (before, after) in enumerate(pairwise(widths)):
-            layers += [_linear(before, after, draws, layer), ACTIVATIONS[model.activation]()]
-        self.body = nn.Sequential(*layers)
-        self.head = _linear(widths[-1], actions + dueling, draws, len(widths))
+        self.dueling = dueling
+        init = Initializer(draws, orthogonal=False)
+        self.extractor = Extractor(inputs, model, init)
+        widths = (self.extractor.features, *model.hiddens)
+        self.body = nn.Sequential(*hidden_layers(widths, model.activation, init))
+        self.head = init.linear(widths[-1], actions + dueling, len(widths))
 
     def forward(self, observation: Tensors) -> Tensor:
         """Action values `[n, actions]` float32 for observations nested like the space."""
-        values: Tensor = self.head(self.body(encode(self.space, observation)))
+        values: Tensor = self.head(self.body(self.extractor(observation)))
         if not self.dueling:
             return values
         value, advantages = values[:, :1], values[:, 1:]
         return value + advantages - advantages.mean(1, keepdim=True)
-
-
-def _linear(before: int, after: int, draws: Draws, layer: int) -> nn.Linear:
-    """A linear layer initialised as torch does, from draws of our own: uniform within 1/sqrt(inputs)."""
-    linear: nn.Linear = nn.utils.skip_init(nn.Linear, before, after, dtype=torch.float32)  # type: ignore[no-untyped-call]
-    values = draws.uniform(layer, np.arange(after * (before + 1))) * 2 - 1
-    values /= math.sqrt(max(before, 1))
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(values[after:].reshape(after, before)))
-        linear.bias.copy_(torch.from_numpy(values[:after]))
-    return linear
 
 
 def build_network(
@@ -69,7 +57,8 @@ def build_network(
     draws = Draws(seed, "weights")
     if isinstance(model, ModelConfig):
         assert isinstance(action_space, spaces.Discrete)
-        return QNetwork(space, int(action_space.n), model, dueling, draws)
+        inputs = Inputs(space, flat_images=model.cnn is None)
+        return QNetwork(inputs, int(action_space.n), model, dueling, draws)
     return users_network(model, space, action_space, draws)
 
 
@@ -81,6 +70,20 @@ def users_network(model: ModelFactory, space: Space, action_space: Space, draws:
     if not isinstance(module, nn.Module):
         raise ConfigError(f"model returned {type(module).__name__}; it must return a torch.nn.Module")
     return module
+
+
+def q_network_kernel(
+    model: ModelConfig | ModelFactory, space: Space, actions: int, dueling: bool
+) -> QNetworkKernel | str:
+    """The kernel of the built-in network, or why it has none; a function of the configuration and the spaces alone."""
+    if not isinstance(model, ModelConfig):
+        return "the model is the caller's"
+    shape, dtype = port_type(space)
+    try:
+        parts, row = Inputs(space, flat_images=model.cnn is None).parts(), np.dtype((dtype, shape))
+        return QNetworkKernel(parts, row, model.hiddens, model.activation, actions, dueling)
+    except ValueError as error:
+        return str(error)
 
 
 def check_outputs(module: nn.Module, space: Space, actions: int, device: str) -> None:
@@ -128,3 +131,19 @@ class BlockInference:
             block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
             outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()
         return outputs
+
+
+class QInference:
+    """Action values by a network's kernel."""
+
+    def __init__(self, net: QNetworkKernel, parameters: FlatParameters) -> None:
+        self.net, self.parameters = net, parameters
+        self.packed = np.zeros(net.size, np.float32)
+
+    def refresh(self) -> None:
+        """Take over the weights."""
+        self.net.pack(self.parameters.numpy(), self.packed)
+
+    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
+        """Action values `[n, actions]` for rows of the port `[n, ...]`, n at least 1."""
+        return self.net.forward(self.packed, np.ascontiguousarray(observations))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
-from .checks import Check, number, one_of, optional, ramp, whole
+from .backends import BACKENDS, Backend
+from .checks import Check, ConfigError, number, one_of, optional, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory, TrainingSettings
 from .piecewise import Ramp
 
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
     from .ppo import PPO
 
 
-Backend: TypeAlias = Literal["auto", "kernel", "torch"]
-
-
 class PPOEnvRunnerSettings(EnvRunnerSettings, total=False):
     """How experience is gathered."""
 
+    action_mask: str | None
     squash_actions: bool
     pipeline: bool
     inference_backend: Backend
@@ -98,10 +97,16 @@ class PPOConfig(AlgorithmConfig):
     """Epsilon of Adam."""
     model: ModelConfig | ModelFactory = field(default_factory=_model)
     """The network: a ModelConfig, or a callable (observation_space, action_space) -> torch.nn.Module."""
+    action_mask: str | None = None
+    """Key of a Dict observation whose entry of 0 and 1, one for each category of all parts, says which are possible;
+    the network does not see it.
+    """
     squash_actions: bool = False
     """Whether real actions are squashed into their bounds by a tanh; else they are clipped to them."""
     pipeline: bool = False
-    """Whether the environments go on, with the weights before, while the learner learns from the last rollout."""
+    """Whether the next rollout is gathered while the learner learns from the last one: rollout k is then acted by the
+    weights that were learned from rollout k - 2 and before. Results do not depend on how long either takes.
+    """
     min_sample_timesteps_per_iteration: int = 1
     """Environment steps of one `train()`, rounded up to whole rollouts."""
     inference_backend: Backend = "auto"
@@ -131,11 +136,21 @@ class PPOConfig(AlgorithmConfig):
         "normalize_observations": one_of(True, False),
         "normalize_rewards": one_of(True, False),
         "adam_epsilon": number(0),
+        "action_mask": lambda v: None if v is None or isinstance(v, str) else "must be a key, or None",
         "squash_actions": one_of(True, False),
         "pipeline": one_of(True, False),
-        "inference_backend": one_of("auto", "kernel", "torch"),
-        "learner_backend": one_of("auto", "kernel", "torch"),
+        "inference_backend": one_of(*BACKENDS),
+        "learner_backend": one_of(*BACKENDS),
     }
+
+    def validate(self) -> None:
+        """As any Settings, and what PPO has no use for."""
+        super().validate()
+        if self.weights_delay != 1:
+            raise ConfigError(
+                f"weights_delay={self.weights_delay} is no setting of PPO's: its weights arrive with the next rollout, "
+                "or one later with pipeline=True"
+            )
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:
         """Set how experience is gathered."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 
-from reactvec import InputPort, OutputPort, Reactor, reaction
+from reactvec import InputPort, OutputPort, Reactor, present, reaction
 
 from .checkpoint import section, under
 from .dqn_config import DQNConfig
@@ -28,11 +28,12 @@ class ReplayBuffer(Reactor):
 
     Rounds that fall due in one step of all environments are drawn together: `rounds` counts them, and the
     first `rounds * gradient_steps` minibatches of the ports are valid. The TD errors of what was drawn come back
-    a tag later, before anything is overwritten.
+    a tag later, before anything is overwritten. Between rounds there is no Python: steps are stored by a kernel, and
+    what they do to priorities is made up for when priorities are needed.
     """
 
     obs = InputPort()  # what was acted on: the environments' observation of the tag before
-    action = InputPort()
+    action = InputPort()  # as the ring keeps it
     reward = InputPort()
     terminated = InputPort(dtype=np.bool_)
     truncated = InputPort(dtype=np.bool_)
@@ -46,12 +47,10 @@ class ReplayBuffer(Reactor):
     next_observations = OutputPort()
     importance = OutputPort(dtype=np.float32)  # what a sample's loss is multiplied by
     rounds = OutputPort((), np.int64)
-    env_steps = OutputPort((), np.int64)  # environment steps so far, whatever came of them
-    saved: ClassVar[tuple[str, ...]] = ("steps", "due", "drawn")
+    env_steps = OutputPort((), np.int64)  # environment steps of this run so far; resets are none
+    saved: ClassVar[tuple[str, ...]] = ("settled", "due", "drawn")
 
-    def __init__(
-        self, ring: TransitionRing, action_space: spaces.Discrete, config: DQNConfig, before: Progress
-    ) -> None:
+    def __init__(self, ring: TransitionRing, config: DQNConfig, before: Progress, *, every_tag: bool = False) -> None:
         n, freq, settings = ring.num_envs, config.train_freq, config.replay_buffer_config
         obs_shape, obs_dtype = ring.observations.shape, ring.observations.dtype
         leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)
@@ -63,21 +62,23 @@ class ReplayBuffer(Reactor):
         }
         super().__init__(
             bank=None,
-            action=((n,), action_space.dtype),
+            action=(ring.actions.shape[1:], ring.actions.dtype),
             reward=((n,), np.float64),
-            actions=(leading, np.int64),
+            actions=((*leading, *ring.actions.shape[2:]), ring.actions.dtype),
             **ports,
         )
-        self.ring, self.config, self.first_action = ring, config, int(action_space.start)
+        self.ring, self.config = ring, config
         self.priorities: Priorities | None = None
         if settings.prioritized:
             self.priorities = Priorities(ring.ends.size, settings.alpha, settings.priority_epsilon)
         self.beta = Piecewise.of(settings.beta, config.total_timesteps)
-        self.train_period = Fraction(freq, n)
-        starts = -(-config.num_steps_sampled_before_learning_starts // freq)  # rounds are at multiples of freq
-        self.learning_starts = Fraction(max(starts, 1) * freq, n)
+        self.first_round = max(-(-config.num_steps_sampled_before_learning_starts // freq), 1)  # times freq
+        # With resets among the steps it is not known beforehand in which tag a round falls due.
+        self.train_period = Fraction(1) if every_tag else Fraction(freq, n)
+        self.learning_starts = Fraction(1) if every_tag else Fraction(self.first_round * freq, n)
         self.draws = Draws(config.seed, "minibatch")
-        self.steps_before, self.steps = before.steps, 0  # before: of the environments; then of all of them at once
+        self.steps_before = before.steps
+        self.settled = 0  # tags whose transitions have their priorities
         self.due = 0  # rounds that were due since this reactor runs
         self.drawn = before.gradient_steps  # minibatches, those of the runs that this one resumes included
         self.places = np.zeros((0, config.train_batch_size), np.int64)  # of the last round's minibatches
@@ -88,27 +89,26 @@ class ReplayBuffer(Reactor):
         if self.priorities is not None:
             self.priorities.learn(self.places, td_errors[: len(self.places)])
 
-    @reaction(sources=[obs, action, reward, terminated, truncated, final_obs, next_obs], effects=[env_steps])
-    def store(
-        self,
-        obs: Array,
-        action: Array,
-        reward: Array,
-        terminated: Array,
-        truncated: Array,
-        final_obs: Array,
-        next_obs: Array,
-        env_steps: Array,
-    ) -> None:
-        """Keep one transition per environment."""
-        self.ring.store(obs, action - self.first_action, reward, terminated, truncated, final_obs, next_obs)
+    @reaction(
+        sources=[obs, action, reward, terminated, truncated, final_obs, next_obs], effects=[env_steps], native=True
+    )
+    def store(self) -> object:
+        """The kernel that keeps one transition per environment."""
+        return self.ring.writer.kernel_of_store()
+
+    def fault(self, entry: Any, code: int, ports: Sequence[Array]) -> Exception:
+        """What is wrong with the frames that `store` was given."""
+        return ValueError(self.ring.observations.complaint(code))
+
+    def settle(self) -> None:
+        """Give the largest priority to what was stored since the last time, and none to what left."""
         if self.priorities is not None:
-            self.priorities.replace(self.ring.added(), self.ring.dropped())
-        self.steps += 1
-        env_steps[()] = self.steps * self.ring.num_envs
+            places, held = self.ring.touched(self.ring.writer.tags - self.settled)
+            self.priorities.replace(places[held], places[~held])
+            self.settled = self.ring.writer.tags
 
     @reaction(
-        effects=[observations, actions, returns, discounts, next_observations, importance, rounds],
+        effects=[observations, actions, returns, discounts, next_observations, importance, rounds, present(rounds)],
         period="train_period",
         offset="learning_starts",
     )
@@ -121,13 +121,18 @@ class ReplayBuffer(Reactor):
         next_observations: Array,
         importance: Array,
         rounds: Array,
+        any_round: Array,
     ) -> None:
         """Draw the minibatches of the rounds that are due, with replacement: uniform over what the ring holds,
-        or in proportion to priorities. While it holds nothing, rounds are left out.
+        or in proportion to priorities. Where none is due, or nothing is held, `rounds` is absent.
         """
-        due = int((self.steps - self.learning_starts) // self.train_period) + 1
+        due = max(self.ring.writer.steps // self.config.train_freq - self.first_round + 1, 0)
         rounds[()] = due - self.due if len(self.ring) else 0
         self.due = due
+        if not rounds:
+            any_round[...] = False
+            return
+        self.settle()
         count = int(rounds) * self.config.gradient_steps
         self.places = self._draw(count)
         outputs = (observations, actions, returns, discounts, next_observations)
@@ -143,8 +148,6 @@ class ReplayBuffer(Reactor):
         batch = np.arange(self.drawn, self.drawn + count)[:, None]
         row = np.arange(self.config.train_batch_size)
         self.drawn += count
-        if not count:
-            return np.zeros((0, len(row)), np.int64)
         if self.priorities is not None:
             return self.priorities.draw(self.draws.uniform(batch, row))
         return self.ring.places(self.draws.integers(len(self.ring), batch, row))
@@ -152,13 +155,13 @@ class ReplayBuffer(Reactor):
     def _importance(self) -> npt.NDArray[np.float32] | float:
         if self.priorities is None:
             return 1.0
-        steps = self.steps_before + self.steps * self.ring.num_envs
+        steps = self.steps_before + self.ring.writer.steps
         return self.priorities.weights(self.places, self.beta.at(steps))
 
     def arrays(self) -> dict[str, Array]:
         """Copies of what is held, for a checkpoint."""
         priorities = {} if self.priorities is None else under("priorities", self.priorities.arrays())
-        return {"places": self.places.copy(), **under("ring", self.ring.arrays()), **priorities}
+        return {"places": self.places.copy(), **under("ring", self.ring.state()), **priorities}
 
     def load(self, arrays: dict[str, Array], exact: bool) -> None:
         """The inverse of `arrays`; if not `exact`, what is stored next does not go on from what was stored last."""
@@ -168,5 +171,12 @@ class ReplayBuffer(Reactor):
             self.priorities.load(section(arrays, "priorities"))
         if not exact:
             self.ring.break_off()
-            if self.priorities is not None:
-                self.priorities.replace(self.ring.added(), self.ring.dropped())
+            self._settle_all()
+
+    def _settle_all(self) -> None:
+        """Priorities of what was restored into a program that has not stored anything."""
+        if self.priorities is not None:
+            places = np.arange(self.ring.ends.size)
+            held = self.ring.places(np.arange(len(self.ring)))
+            kept = self.priorities.tree.priorities[held] > 0
+            self.priorities.replace(held[~kept], np.setdiff1d(places, held))

@@ -117,6 +117,7 @@ class Restorable(ABC, Generic[C]):
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of the network's weights by name."""
+        self.learner.settle()
         return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, Array]) -> None:
@@ -125,6 +126,7 @@ class Restorable(ABC, Generic[C]):
         self._spread_weights()
 
     def _load_weights(self, weights: Mapping[str, Array]) -> None:
+        self.learner.settle()
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
         try:
             self.learner.module.load_state_dict(tensors)
@@ -133,6 +135,7 @@ class Restorable(ABC, Generic[C]):
 
     def get_state(self) -> Checkpoint:
         """What a resumed training needs."""
+        self.learner.settle()
         state = {
             "algorithm": type(self).__name__,
             "config": self.config.stored(),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, Reactor, reaction
-from reactvec.port_types import port_type
+from reactvec.port_types import PortType, port_type
 
 from .heads import Head
 from .kernels.rollout import RolloutMemory
@@ -19,6 +19,25 @@ Bools = npt.NDArray[np.bool_]
 
 
 BEGIN = 1  # the first tag of the first rollout: tag 0 is the reset
+
+
+def row_types(space: gym.Space[Any], head: Head) -> dict[str, PortType]:
+    """The shape and dtype of a row of each port between environments, policy and rollout."""
+    numbers = dict.fromkeys(("log_prob", "value", "end_value"), ((), np.float32))
+    flags = dict.fromkeys(("terminated", "truncated"), ((), np.bool_))
+    return {
+        **dict.fromkeys(("obs", "next_obs", "final_obs"), port_type(space)),
+        "choice": ((head.parts,), head.kernel.choice_dtype),
+        "action": (head.shape, head.kernel.action_dtype),
+        "reward": ((), np.float64),
+        **numbers,
+        **flags,
+    }
+
+
+def ports_of(rows: dict[str, PortType], num_envs: int, spread: bool) -> dict[str, Any]:
+    """The port types of a reactor with these rows: a bank that is spread over workers, or one that has all of them."""
+    return {name: (shape if spread else (num_envs, *shape), dtype) for name, (shape, dtype) in rows.items()}
 
 
 class Steps(NamedTuple):
@@ -44,6 +63,8 @@ class Steps(NamedTuple):
 class Rollout(Reactor):
     """The last `length` steps of a bank of environments, copied row by row by a kernel; a rollout begins every
     `length` tags from BEGIN on. With `blocks=2` the rollout before stays while the next is filled.
+
+    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
     """
 
     obs = InputPort()  # what was acted on: the environments' observation of the tag before
@@ -56,11 +77,16 @@ class Rollout(Reactor):
     truncated = InputPort(dtype=np.bool_)
     stored = OutputPort(dtype=np.uint8)  # carries nothing; who reads it runs after all rows are stored
 
-    def __init__(self, space: gym.Space[Any], head: Head, num_envs: int, length: int, blocks: int = 1) -> None:
-        super().__init__(bank=num_envs, obs=port_type(space), choice=((head.parts,), head.kernel.choice_dtype))
-        self.space, self.head, self.length = space, head, length
-        types = {name: (self.ports[name].shape, self.ports[name].dtype) for name in Steps._fields}
-        self.memory = RolloutMemory(types, length, num_envs, blocks, BEGIN)
+    def __init__(
+        self, space: gym.Space[Any], head: Head, num_envs: int, length: int, *, spread: bool = True, blocks: int = 1
+    ) -> None:
+        types = row_types(space, head)
+        kept = {name: types[name] for name in Steps._fields}
+        super().__init__(
+            bank=num_envs if spread else None, **ports_of({**kept, "stored": ((), np.uint8)}, num_envs, spread)
+        )
+        self.space, self.head, self.num_envs, self.length = space, head, num_envs, length
+        self.memory = RolloutMemory(kept, length, num_envs, blocks, BEGIN, whole=not spread)
 
     @reaction(
         sources=[obs, choice, log_prob, value, end_value, reward, terminated, truncated], effects=[stored], native=True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .kernels.rollout import discounted
 
 Array = npt.NDArray[Any]
 F64 = npt.NDArray[np.float64]
@@ -39,7 +42,7 @@ class RunningMoments:
         """Copies of the state, by names that begin with `prefix`."""
         return {f"{prefix}_{name}": getattr(self, name).copy() for name in ("count", "mean", "variance")}
 
-    def load(self, prefix: str, arrays: dict[str, Array]) -> None:
+    def load(self, prefix: str, arrays: Mapping[str, Array]) -> None:
         """The inverse of `arrays`."""
         for name in ("count", "mean", "variance"):
             setattr(self, name, np.array(arrays[f"{prefix}_{name}"], np.float64))
@@ -54,13 +57,18 @@ class RunningReturns:
 
     def update(self, rewards: F64, ended: npt.NDArray[np.bool_], valid: npt.NDArray[np.bool_]) -> None:
         """Add steps `[T, N]`; a return begins anew after an end, and rows that are not valid are no steps."""
-        returns = np.empty_like(rewards)
-        for t, (reward, end, real) in enumerate(zip(rewards, ended, valid, strict=True)):
-            self.current = np.where(real, self.current * self.gamma + reward, self.current)
-            returns[t] = self.current
-            self.current = np.where(end, 0.0, self.current)
+        returns = discounted(np.ascontiguousarray(rewards), ended, valid, self.current, self.gamma)
         self.moments.update(returns[valid].reshape(-1, 1))
 
     def scale(self) -> float:
         """What to multiply rewards with."""
         return float(self.moments.scale()[0])
+
+    def arrays(self) -> dict[str, F64]:
+        """Copies of the state."""
+        return {**self.moments.arrays("return"), "return_current": self.current.copy()}
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of `arrays`."""
+        self.moments.load("return", arrays)
+        self.current = np.array(arrays["return_current"], np.float64)

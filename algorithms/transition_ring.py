@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ._ring import RingWriter
 from ._windows import NO_TRANSITION, close_windows
 from .observation_ring import ObservationRing
-from .returns import end_bits
 
 Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
@@ -21,8 +22,8 @@ class Batch(NamedTuple):
 
     observations: Array
     """`[..., *obs_shape]`: before the window's first action."""
-    actions: npt.NDArray[np.int64]
-    """`[...]`: the first action, counted from 0."""
+    actions: Array
+    """`[..., *action_shape]`: the first action, as it was stored."""
     returns: npt.NDArray[np.float32]
     """`[...]`: discounted sum of the window's rewards."""
     discounts: npt.NDArray[np.float32]
@@ -35,7 +36,8 @@ class TransitionRing:
     """Preallocated ring `[slots, num_envs, ...]`: a slot per step of all environments, a column for each.
 
     `capacity // num_envs` slots hold transitions. One more takes what came after the newest, and
-    `frame_stack - 1` more keep the earlier frames of the oldest. A place is `slot * num_envs + env`.
+    `frame_stack - 1` more keep the earlier frames of the oldest. A place is `slot * num_envs + env`. With `reset_rows`
+    `writer` takes the row after an end for a reset.
     """
 
     def __init__(
@@ -45,6 +47,10 @@ class TransitionRing:
         obs_shape: tuple[int, ...],
         obs_dtype: npt.DTypeLike,
         frame_stack: int = 1,
+        *,
+        action_shape: tuple[int, ...] = (),
+        action_dtype: npt.DTypeLike = np.int64,
+        reset_rows: bool = False,
     ) -> None:
         if capacity < num_envs:
             raise ValueError(f"capacity={capacity} is less than one step of {num_envs} environments; raise it")
@@ -52,21 +58,36 @@ class TransitionRing:
         self.slots = self.held_slots + frame_stack
         shape = (self.slots, num_envs)
         self.observations = ObservationRing(*shape, obs_shape, obs_dtype, frame_stack)
-        self.actions = np.zeros(shape, np.int64)
+        self.actions = np.zeros((*shape, *action_shape), action_dtype)
         self.rewards = np.zeros(shape, np.float32)
         self.ends = np.full(shape, NO_TRANSITION, np.uint8)  # bits; at the head it stops windows
-        self.head = 0  # the slot that is written next
-        self.filled = 0  # slots that hold transitions
-        self._count = 0
+        self._arrays = {
+            **self.observations.arrays(),
+            "actions": self.actions,
+            "rewards": self.rewards,
+            "ends": self.ends,
+        }
+        self.writer = RingWriter(self.held_slots, frame_stack, reset_rows=reset_rows, **self._arrays)
 
     def __len__(self) -> int:
         """Transitions held; rows that are none do not count."""
-        return self._count
+        return self.writer.count
+
+    @property
+    def head(self) -> int:
+        """The slot that is written next."""
+        return self.writer.head
+
+    @property
+    def filled(self) -> int:
+        """Slots that hold transitions."""
+        return self.writer.filled
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return self.observations.nbytes + self.actions.nbytes + self.rewards.nbytes + self.ends.nbytes
+        """Bytes of all arrays; of final observations, of as many as there have been at a time."""
+        finals: int = self.writer.finals_made * self.observations.finals.shape[1]
+        return finals + self.observations.nbytes + self.actions.nbytes + self.rewards.nbytes + self.ends.nbytes
 
     def store(
         self,
@@ -85,34 +106,36 @@ class TransitionRing:
         what will be acted on next, which at an end is of the next episode; `final_obs` counts at ends only.
         Rows that are not `valid` (None: all are) are no transition, such as the reset of an environment:
         they are neither drawn nor counted, and no window reaches them.
+
+        ValueError, before anything is written, for a stack that does not go on from the one before it.
         """
-        slot, ended = self.head, terminated | truncated
-        if valid is not None:
-            ended &= valid
-        self.observations.store(slot, obs, final_obs, next_obs, ended, valid)
-        self.actions[slot], self.rewards[slot] = actions, rewards
-        self._count += self.num_envs if valid is None else int(valid.sum())
-        self.head = (slot + 1) % self.slots
-        if self.filled == self.held_slots:
-            self._count -= int((self.ends[slot - self.held_slots] < NO_TRANSITION).sum())
-        self.ends[slot] = end_bits(terminated, truncated, valid)
-        self.ends[self.head] = NO_TRANSITION
-        self.filled = min(self.filled + 1, self.held_slots)
+        dtype = self.observations.dtype
+        code = self.writer.store(
+            _bytes(obs, dtype),
+            _bytes(actions, self.actions.dtype),
+            np.ascontiguousarray(rewards, np.float64),
+            _bytes(terminated, np.bool_),
+            _bytes(truncated, np.bool_),
+            _bytes(final_obs, dtype),
+            _bytes(next_obs, dtype),
+            None if valid is None else _bytes(valid, np.bool_),
+        )
+        if code:
+            raise ValueError(self.observations.complaint(code))
 
-    def added(self) -> Places:
-        """The places of the transitions that were stored last."""
-        newest = (self.head - 1) % self.slots
-        return newest * self.num_envs + np.flatnonzero(self.ends[newest] < NO_TRANSITION)
-
-    def dropped(self) -> Places:
-        """The places that those left which made room for them last, whether or not there were any."""
-        return (self.head - 1 - self.held_slots) % self.slots * self.num_envs + np.arange(self.num_envs)
+    def touched(self, slots: int) -> tuple[Places, Bools]:
+        """The places in which the last `slots` steps put a transition or made one leave, and which of them hold one."""
+        written = np.arange(self.head - min(slots, self.slots), self.head)
+        changed = np.unique(np.concatenate([written, written - self.held_slots]) % self.slots)
+        held = (self.head - 1 - changed) % self.slots < self.filled
+        places = (changed[:, None] * self.num_envs + np.arange(self.num_envs)).reshape(-1)
+        return places, np.repeat(held, self.num_envs) & (self.ends.reshape(-1)[places] < NO_TRANSITION)
 
     def places(self, ordinals: Places) -> Places:
         """The places of the transitions with these numbers (any shape, in [0, len)), the oldest being 0."""
         size, start = self.ends.size, (self.head - self.filled) % self.slots * self.num_envs
         held = self.filled * self.num_envs
-        if self._count < held:
+        if len(self) < held:
             steps = (start + np.arange(held)) % size
             found: Places = steps[self.ends.reshape(-1)[steps] < NO_TRANSITION][ordinals]
             return found
@@ -123,8 +146,9 @@ class TransitionRing:
     def empty_batch(self, shape: tuple[int, ...]) -> Batch:
         """Arrays for transitions of leading axes `shape`."""
         rows, dtype = (*shape, *self.observations.shape), self.observations.dtype
+        actions = np.empty((*shape, *self.actions.shape[2:]), self.actions.dtype)
         returns, discounts = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        return Batch(np.empty(rows, dtype), np.empty(shape, np.int64), returns, discounts, np.empty(rows, dtype))
+        return Batch(np.empty(rows, dtype), actions, returns, discounts, np.empty(rows, dtype))
 
     def gather(self, places: Places, n_step: int, gamma: float, out: Batch | None = None) -> Batch:
         """The transitions at `places` (any shape), over windows of up to `n_step` steps; see `n_step_windows`.
@@ -142,29 +166,39 @@ class TransitionRing:
         returns, discounts = batch.returns.reshape(-1), batch.discounts.reshape(-1)
         rewards, ends = self.rewards.reshape(-1), self.ends.reshape(-1)
         close_windows(rewards, ends, self.num_envs, flat, n_step, gamma, returns, discounts, last)
-        np.take(self.actions.reshape(-1), flat, out=batch.actions.reshape(-1), mode="clip")
+        kind = self.actions.shape[2:]
+        np.take(self.actions.reshape(-1, *kind), flat, 0, out=batch.actions.reshape(-1, *kind), mode="clip")
         self.observations.gather(flat, batch.observations)
         self.observations.gather(last, batch.next_observations, after=True)
         return batch
 
     def break_off(self) -> None:
-        """Store a row that is no transition, so that no window reaches from what is held into what is stored next."""
-        if not self.filled:
-            return
-        newest = (self.head - 1) % self.slots * self.num_envs + np.arange(self.num_envs)
-        obs = np.empty((self.num_envs, *self.observations.shape), self.observations.dtype)
-        self.observations.gather(newest, obs, after=True)
-        none = np.zeros(self.num_envs, np.bool_)
-        self.store(obs, np.zeros(self.num_envs), np.zeros(self.num_envs), none, none, obs, obs, none)
+        """Store a row that is no transition, so that no window reaches from what is held into what is stored next, and
+        count from 0 on.
+        """
+        if self.filled:
+            newest = (self.head - 1) % self.slots * self.num_envs + np.arange(self.num_envs)
+            obs = np.empty((self.num_envs, *self.observations.shape), self.observations.dtype)
+            self.observations.gather(newest, obs, after=True)
+            none, actions = np.zeros(self.num_envs, np.bool_), np.zeros_like(self.actions[0])
+            self.store(obs, actions, np.zeros(self.num_envs), none, none, obs, obs, none)
+        self.writer.begin_counting()
 
-    def arrays(self) -> dict[str, Array]:
-        """Copies of what is held."""
-        own: dict[str, Array] = {name: getattr(self, name).copy() for name in ("actions", "rewards", "ends")}
-        return {"places": np.array([self.head, self.filled, self._count]), **own, **self.observations.arrays()}
+    def state(self) -> dict[str, Array]:
+        """Copies of what is held, for a checkpoint."""
+        numbers = self.writer.numbers
+        *_, given, made = numbers.tolist()
+        used = {"finals": made, "free": given}
+        held = {**self._arrays, **self.writer.rows}
+        return {"numbers": numbers, **{name: array[: used.get(name)].copy() for name, array in held.items()}}
 
-    def load(self, arrays: dict[str, Array]) -> None:
-        """The inverse of `arrays`, of a ring of the same shape."""
-        self.head, self.filled, self._count = arrays["places"].tolist()
-        for name in ("actions", "rewards", "ends"):
-            getattr(self, name)[...] = arrays[name]
-        self.observations.load(arrays)
+    def load(self, state: Mapping[str, Array]) -> None:
+        """The inverse of `state`, of a ring of the same shape."""
+        for name, array in {**self._arrays, **self.writer.rows}.items():
+            array[: len(state[name])] = state[name]
+        self.writer.numbers = state["numbers"]
+
+
+def _bytes(array: Array, dtype: npt.DTypeLike) -> npt.NDArray[np.uint8]:
+    """All bytes in one row; a view, where the array has the dtype and is contiguous."""
+    return np.ascontiguousarray(array, dtype).reshape(-1).view(np.uint8)

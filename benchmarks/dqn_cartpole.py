@@ -71,7 +71,7 @@ def judge(choose: Choose, seed: int) -> float:
     bank = reactvec.make_env_bank([lambda: gym.make(ENV_ID)] * EVALUATION_ENVS)
     seeds = env_seeds(seed, EVALUATION_ENVS, evaluation=True)
     episodes = EPISODES // EVALUATION_ENVS
-    return evaluate(bank, choose, episodes=episodes, seeds=seeds, workers=1)["episode_return_mean"]
+    return evaluate(bank, choose, episodes=episodes, seeds=seeds)["episode_return_mean"]
 
 
 def train_ours(seed: int, steps: int) -> Choose:

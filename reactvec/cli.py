@@ -135,8 +135,7 @@ def explain(algorithm: str, flags: Sequence[str]) -> int:
     """`reactvec explain ppo`, `reactvec explain dqn`."""
     options = _parse(_Explain, "explain", algorithm, flags)
     with options.config.build_algo() as built:
-        schedule = built.schedule
-        print(schedule.to_mermaid() if options.mermaid else schedule.explain())
+        print(built.schedule.to_mermaid() if options.mermaid else built.explain())
     return 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from reactvec.topology import PortType
+from reactvec.topology import PortType as PortType
 
 Array: TypeAlias = "npt.NDArray[Any]"
 Writer: TypeAlias = Callable[[Array, int, Any], None]

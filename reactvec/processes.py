@@ -73,7 +73,12 @@ class WorkerProcesses:
     ) -> None:
         self._context = multiprocessing.get_context(options.context)
         self._daemon, self._may_spin = options.daemon, may_spin
-        self._topology, self._schedule, self._blocks, self._engine = ByValue(topology), schedule, blocks, engine
+        self._topology, self._schedule, self._blocks, self._engine = (
+            ByValue(_away(topology, schedule)),
+            schedule,
+            blocks,
+            engine,
+        )
         self._names = list(schedule.programs)
         self._step = self._names.index(STEP)
         self._parcels = Parcels(schedule, arena)
@@ -256,6 +261,21 @@ class WorkerProcesses:
         let_go(self._processes.pop(worker))
         self._leashes.pop(worker).close()
         os.close(self._lives.pop(worker))
+
+
+def _away(topology: Topology, schedule: Schedule) -> Topology:
+    """The reactors that the worker processes run; the others, such as a learner's, are none of their business."""
+    numbers = {
+        index
+        for name in schedule.programs
+        for worker in range(1, schedule.workers)
+        for op, (index, *_) in schedule.instructions(name, worker)
+        if op is Op.EXEC
+    }
+    names = {schedule.reactions[index].reactor for index in numbers}
+    away = Topology()
+    away.reactors = {name: reactor for name, reactor in topology.reactors.items() if name in names}
+    return away
 
 
 def start_quietly(process: BaseProcess, method: str) -> None:

@@ -89,7 +89,9 @@ FOR_ALGORITHMS = (
     "reactvec",
     "reactvec.env_bank",
     "reactvec.native_env_bank",
+    "reactvec.placement",
     "reactvec.port_types",
+    "reactvec.processes",
     "reactvec.snapshot",
     "reactvec.algorithms",
 )

@@ -5,6 +5,7 @@
 #ifndef REACTVEC_ACTOR_CRITIC_H
 #define REACTVEC_ACTOR_CRITIC_H
 
+#include "acting.h"
 #include "encoder.h"
 #include "head.h"
 #include "mlp.h"
@@ -22,8 +23,7 @@ static inline void encode_rows(const ActorCritic *net, const float *packed, cons
     const int64_t padded = net->actor.padded[0], features = net->encoder.features;
     const float *mean = packed + net->mean_at, *scale = packed + net->scale_at;
     for (int64_t i = 0; i < rows; i++, values += padded, obs += net->encoder.row) {
-        encode(&net->encoder, obs, values);
-        memset(values + features, 0, (size_t)(padded - features) * sizeof *values);
+        encode_padded(&net->encoder, obs, values, padded);
         if (net->normalized)
             for (int64_t k = 0; k < features; k++) {
                 const float value = (values[k] - mean[k]) * scale[k];
@@ -32,9 +32,12 @@ static inline void encode_rows(const ActorCritic *net, const float *packed, cons
     }
 }
 
-// The logits, or means and logarithms of deviations, of row i of a block that the actor has been run over.
-static inline const float *head_outputs(const ActorCritic *net, const float *packed, const float *scratch, int64_t i, float *room) {
-    const float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+// The logits, or means and logarithms of deviations, of row i of a block that the actor has been run over; `obs` is the
+// row that it saw.
+static inline const float *head_outputs(
+        const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room) {
+    float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+    if (net->encoder.masked) rule_out(&net->encoder, obs, outputs);
     if (net->head.kind == CATEGORIES) return outputs;
     memcpy(room, outputs, (size_t)net->head.parts * sizeof *room);
     memcpy(room + net->head.parts, packed + net->log_std_at, (size_t)net->head.parts * sizeof *room);
@@ -45,33 +48,21 @@ static inline float value_of(const ActorCritic *net, const float *scratch, int64
     return scratch[net->critic.value_at[net->critic.layers] + i * net->critic.padded[net->critic.layers]];
 }
 
-// A worker has an area of memory of its own: that which its first row falls into. Workers have contiguous ranges of about the
-// same size, so with at most AREAS of them no two begin in one area.
-enum { AREAS = 64 };
-
 typedef struct {
     const ActorCritic *net;
-    int64_t rows, length, begin, tags_before;
-    int64_t room_at, copy_at, area;  // floats: of an area, to the room for a head's outputs, to the worker's weights
-    float *areas;                    // [AREAS][area]: scratch, room, weights
-    const float *first;              // weights, until others arrive
-    const float *weights[AREAS];     // by which each worker acts
+    Acting *acting;
+    int64_t length, begin, tags_before;
+    int64_t outputs_at;  // floats, from an area's room to that for a head's outputs
 } Policy;
-
-static inline int64_t area_of(const Policy *policy, int64_t lo) {
-    const int64_t areas = policy->rows < AREAS ? policy->rows : AREAS;
-    return lo * areas / policy->rows;
-}
 
 // Ports: obs, weights, whether these are present -> choice, action, log_prob, value.
 static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
-    Policy *policy = self;
+    const Policy *policy = self;
     const ActorCritic *net = policy->net;
-    const int64_t area = area_of(policy, lo);
-    float *scratch = policy->areas + area * policy->area, *room = scratch + policy->room_at;
-    if (*(const uint8_t *)ports[2])
-        policy->weights[area] = memcpy(scratch + policy->copy_at, ports[1], (size_t)net->size * sizeof(float));
-    const float *packed = policy->weights[area];
+    if (policy->acting->whole) hi = policy->acting->rows;
+    const int64_t area = area_of(policy->acting, lo);
+    float *scratch = room_of(policy->acting, area), *room = scratch + policy->outputs_at;
+    const float *packed = weights_of(policy->acting, area, ports[1], ports[2]);
     const uint64_t step = (uint64_t)(policy->tags_before + tag - policy->begin);
     for (int64_t first = lo; first < hi; first += BLOCK_ROWS) {
         const int64_t rows = hi - first < BLOCK_ROWS ? hi - first : BLOCK_ROWS;
@@ -79,7 +70,8 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
         mlp_forward(&net->actor, packed, scratch, rows);
         for (int64_t i = 0; i < rows; i++) {
             const uint64_t state = draw_next(draw_next(net->head.key, (uint64_t)(first + i)), step);
-            act(&net->head, head_outputs(net, packed, scratch, i, room), state, 1, ports[3], ports[4], first + i,
+            const char *obs = (const char *)ports[0] + (first + i) * net->encoder.row;
+            act(&net->head, head_outputs(net, packed, scratch, i, obs, room), state, 1, ports[3], ports[4], first + i,
                 (float *)ports[5] + first + i);
         }
         mlp_forward(&net->critic, packed + net->critic_at, scratch, rows);
@@ -92,11 +84,12 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
 static inline int policy_value_ends(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const Policy *policy = self;
     const ActorCritic *net = policy->net;
+    if (policy->acting->whole) hi = policy->acting->rows;
     const uint8_t *terminated = ports[2], *truncated = ports[3];
     const int last = (tag - policy->begin + 1) % policy->length == 0;
-    const int64_t area = area_of(policy, lo), size = net->encoder.row, padded = net->critic.padded[0];
-    float *scratch = policy->areas + area * policy->area, *end_value = ports[4];
-    const float *packed = policy->weights[area];
+    const int64_t area = area_of(policy->acting, lo), size = net->encoder.row, padded = net->critic.padded[0];
+    float *scratch = room_of(policy->acting, area), *end_value = ports[4];
+    const float *packed = policy->acting->current[area];
     int64_t at[BLOCK_ROWS], rows = 0;
     for (int64_t i = lo; i < hi; i++) {
         const int ended = terminated[i] | truncated[i];

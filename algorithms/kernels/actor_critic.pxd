@@ -1,26 +1,12 @@
 # Actors and critics for other kernels: see actor_critic.h for the C side and actor_critic.pyi for the Python side.
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t
 
+from reactvec.algorithms.kernels.acting cimport Acting
+from reactvec.algorithms.kernels.encoder cimport Encoder
 from reactvec.algorithms.kernels.head cimport Head, HeadKernel
 from reactvec.algorithms.kernels.mlp cimport Mlp
 
-cdef extern from "encoder.h" nogil:
-    const int MOST_PARTS
-    ctypedef struct Part:
-        int type
-        int64_t at
-        int64_t count
-        int64_t categories
-        int64_t start
-        float divisor
-    ctypedef struct Encoder:
-        int64_t row
-        int64_t features
-        int parts
-        Part *part
-
 cdef extern from "actor_critic.h" nogil:
-    const int AREAS
     ctypedef struct ActorCritic:
         Encoder encoder
         Head head
@@ -34,20 +20,17 @@ cdef extern from "actor_critic.h" nogil:
         int64_t trained
         int64_t size
     void encode_rows(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows)
-    const float *head_outputs(const ActorCritic *net, const float *packed, const float *scratch, int64_t i, float *room)
+    const float *head_outputs(
+        const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room
+    )
     float value_of(const ActorCritic *net, const float *scratch, int64_t i)
     ctypedef struct Policy:
         const ActorCritic *net
-        int64_t rows
+        Acting *acting
         int64_t length
         int64_t begin
         int64_t tags_before
-        int64_t room_at
-        int64_t copy_at
-        int64_t area
-        float *areas
-        const float *first
-        const float **weights
+        int64_t outputs_at
     int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
     int policy_value_ends(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
@@ -58,5 +41,4 @@ cdef class ActorCriticKernel:
     cdef readonly object row_dtype
     cdef readonly int64_t size, flat_size, features
     cdef int64_t reals, inputs  # real numbers of an action, and normalised features
-    cdef int read_parts(self, parts) except -1
     cdef int lay_out(self) except -1

@@ -4,15 +4,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reactvec.algorithms.kernels.acting import ActingKernel
+from reactvec.algorithms.kernels.encoder import Mask, Part
 from reactvec.algorithms.kernels.head import HeadKernel
 
 F32 = npt.NDArray[np.float32]
-Part = tuple[npt.DTypeLike, int, int, int, int, float]
-"""A type, the byte of a row where values of it begin, how many there are, and what they are: numbers (0, 0, divisor),
-or each one of so many categories (categories, start, 1)."""
-
-def reads(dtype: np.dtype[Any]) -> bool:
-    """Whether observations may hold values of this type."""
 
 class ActorCriticKernel:
     """An actor and a critic, fully connected, over the rows of an observation port of `row_dtype`.
@@ -21,8 +17,10 @@ class ActorCriticKernel:
     * scale, at most 10 away from 0. Weights are float32 `[size]`, packed as actor_critic.h says, or `[flat_size]`, in
     the order of torch's `ActorCritic`: logarithms of deviations, actor, critic, means, scales.
 
+    `mask` says where a row has zeros for the categories that are impossible.
+
     Raises:
-        ValueError: more layers or parts than a kernel has.
+        ValueError: more layers or parts than a kernel has, or a mask that does not fit the head.
     """
 
     size: int
@@ -38,6 +36,7 @@ class ActorCriticKernel:
         activation: str,
         head: HeadKernel,
         normalized: bool,
+        mask: Mask | None = None,
         *,
         variant: str | None = None,
     ) -> None: ...
@@ -54,17 +53,16 @@ class ActorCriticKernel:
     def forward(self, packed: F32, rows: npt.NDArray[Any]) -> tuple[F32, F32]:
         """Outputs for the head `[n, outputs]` and values `[n]`, for contiguous rows `[n, ...]` of the port."""
 
-class PolicyKernel:
+class PolicyKernel(ActingKernel):
     """The policy of a bank of `rows` environments: what `acting.TorchPolicy` does, in kernels without Python.
 
     A rollout is `length` tags and begins at tag `begin`; `tags_before` steps were taken by the runs that this one
-    resumes. At most 64 workers share the rows.
+    resumes. Where the rows are `whole`, one reactor that is no bank has all of them.
     """
 
-    def __init__(self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int) -> None: ...
-    def begin_with(self, packed: F32) -> None:
-        """Act by these weights until others arrive."""
-
+    def __init__(
+        self, net: ActorCriticKernel, rows: int, length: int, begin: int, tags_before: int, whole: bool
+    ) -> None: ...
     def act(self) -> object:
         """The kernel from obs, weights and their presence to choice, action, log_prob and value."""
 

@@ -1,10 +1,11 @@
 # Actors and critics, and the policy that they make: the Python side of actor_critic.h.
-cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from reactvec._kernel cimport Kernel, kernel_capsule
+from reactvec.algorithms.kernels.acting cimport ActingKernel
 from reactvec.algorithms.kernels.dense cimport checked, padded_width, variant_named
+from reactvec.algorithms.kernels.encoder cimport read_mask, read_parts, rows_of
 from reactvec.algorithms.kernels.head cimport CATEGORIES
 from reactvec.algorithms.kernels.mlp cimport (
     BLOCK_ROWS, MOST_LAYERS, mlp_forward, mlp_made, mlp_pack, mlp_unpack,
@@ -14,25 +15,20 @@ import numpy as np
 
 from reactvec.algorithms.kernels.dense import ACTIVATIONS, aligned
 
-cnp.import_array()
-
-cdef tuple TYPES = tuple(map(np.dtype, ("f4", "f8", "u1", "i1", "i2", "i4", "i8")))
-
-
-def reads(dtype):
-    return dtype in TYPES
-
 
 cdef class ActorCriticKernel:
-    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, *, variant=None):
+    def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, mask=None,
+                  *, variant=None):
         cdef int64_t[MOST_LAYERS + 1] width
         cdef int layers = len(hiddens) + 1, k
         if layers > MOST_LAYERS:
             raise ValueError(f"{len(hiddens)} hidden layers; at most {MOST_LAYERS - 1} have a kernel")
-        self.read_parts(parts)
         self.row_dtype = np.dtype(row_dtype)
+        read_parts(&self.net.encoder, parts, self.row_dtype)
+        self.features = self.net.encoder.features
+        if mask is not None:
+            read_mask(&self.net.encoder, mask, head.outputs if head.head.kind == CATEGORIES else 0)
         self.head, self.net.head = head, head.head
-        self.net.encoder.row = self.row_dtype.itemsize
         self.net.normalized = normalized
         for k, hidden in enumerate(hiddens):
             width[k + 1] = hidden
@@ -42,18 +38,6 @@ cdef class ActorCriticKernel:
         width[layers] = 1
         self.net.critic = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
         self.lay_out()
-
-    cdef int read_parts(self, parts) except -1:
-        cdef int k
-        if len(parts) > MOST_PARTS:
-            raise ValueError(f"an observation of {len(parts)} parts; at most {MOST_PARTS} have a kernel")
-        for k, (dtype, at, count, categories, start, divisor) in enumerate(parts):
-            part = &self.net.encoder.part[k]
-            part.type, part.at, part.count = TYPES.index(np.dtype(dtype)), at, count
-            part.categories, part.start, part.divisor = categories, start, divisor
-            self.features += count * max(categories, 1)
-        self.net.encoder.parts = len(parts)
-        self.net.encoder.features = self.features
 
     cdef int lay_out(self) except -1:
         self.reals = 0 if self.net.head.kind == CATEGORIES else self.net.head.parts
@@ -101,14 +85,12 @@ cdef class ActorCriticKernel:
 
     def forward(self, packed, rows):
         cdef const float[::1] weights = checked("packed", packed, (self.size,))
-        if not rows.flags.c_contiguous or rows.nbytes != len(rows) * self.net.encoder.row:
-            raise ValueError("rows must be contiguous, and of the port that this network reads")
+        cdef const char *obs = rows_of(&self.net.encoder, "rows", rows, -1)
         cdef int64_t count = len(rows), first = 0, block, i
         cdef float[:, ::1] outputs = np.empty((count, self.head.outputs), np.float32)
         cdef float[::1] values = np.empty(count, np.float32)
         cdef float[::1] scratch = aligned(max(self.net.actor.scratch, self.net.critic.scratch))
         cdef float[::1] room = aligned(self.head.outputs)
-        cdef const char *obs = <const char *>cnp.PyArray_DATA(<cnp.ndarray>rows)
         with nogil:
             while first < count:
                 block = min(<int64_t>BLOCK_ROWS, count - first)
@@ -116,7 +98,10 @@ cdef class ActorCriticKernel:
                 mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
                 for i in range(block):
                     memcpy(
-                        &outputs[first + i, 0], head_outputs(&self.net, &weights[0], &scratch[0], i, &room[0]),
+                        &outputs[first + i, 0],
+                        head_outputs(
+                            &self.net, &weights[0], &scratch[0], i, obs + (first + i) * self.net.encoder.row, &room[0]
+                        ),
                         self.net.head.outputs * sizeof(float),
                     )
                 mlp_forward(&self.net.critic, &weights[0] + self.net.critic_at, &scratch[0], block)
@@ -126,31 +111,21 @@ cdef class ActorCriticKernel:
         return np.asarray(outputs), np.asarray(values)
 
 
-cdef class PolicyKernel:
+cdef class PolicyKernel(ActingKernel):
     cdef Policy policy
     cdef Kernel act_kernel, ends_kernel
     cdef ActorCriticKernel net
-    cdef object areas, first
 
-    def __init__(self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before):
+    def __init__(
+        self, ActorCriticKernel net, int64_t rows, int64_t length, int64_t begin, int64_t tags_before, bint whole
+    ):
         cdef int64_t scratch = max(net.net.actor.scratch, net.net.critic.scratch), room = padded_width(net.head.outputs)
-        self.net, self.policy.net = net, &net.net
-        self.policy.rows, self.policy.length, self.policy.begin = rows, length, begin
-        self.policy.tags_before = tags_before
-        self.policy.room_at, self.policy.copy_at = scratch, scratch + room
-        self.policy.area = scratch + room + net.size
-        self.areas, self.first = aligned(AREAS * self.policy.area), aligned(net.size)
-        self.policy.areas = <float *>cnp.PyArray_DATA(<cnp.ndarray>self.areas)
-        self.policy.first = <float *>cnp.PyArray_DATA(<cnp.ndarray>self.first)
+        self.make_areas(rows, scratch + room, net.size, whole)
+        self.net, self.policy.net, self.policy.acting = net, &net.net, &self.acting
+        self.policy.length, self.policy.begin, self.policy.tags_before = length, begin, tags_before
+        self.policy.outputs_at = scratch
         self.act_kernel.run, self.act_kernel.self = policy_act, &self.policy
         self.ends_kernel.run, self.ends_kernel.self = policy_value_ends, &self.policy
-        self.begin_with(self.first)
-
-    def begin_with(self, packed):
-        checked("packed", packed, (self.net.size,))
-        self.first[...] = packed
-        for k in range(AREAS):
-            self.policy.weights[k] = self.policy.first
 
     def act(self):
         return kernel_capsule(&self.act_kernel, self)

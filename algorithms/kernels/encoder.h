@@ -1,6 +1,6 @@
 // From the rows of an observation port to the inputs of a network: numbers as float32, categories one-hot.
 //
-// What algorithms/policy.py's `encode` computes in torch.
+// What algorithms/encoding.py's `encode` computes in torch.
 #ifndef REACTVEC_ENCODER_H
 #define REACTVEC_ENCODER_H
 
@@ -22,6 +22,9 @@ typedef struct {
     int64_t features;  // that a row becomes
     int parts;
     Part part[MOST_PARTS];
+    // Which categories of actions are possible: `masked` values of a type from byte `mask_at` on; none of them: all are.
+    int mask_type;
+    int64_t mask_at, masked;
 } Encoder;
 
 static inline double read_value(int type, const char *at) {
@@ -61,6 +64,19 @@ static inline void encode(const Encoder *encoder, const char *row, float *featur
                 *features++ = (float)read_value(part->type, at + k * read_size(part->type)) / part->divisor;
         }
     }
+}
+
+// The logits of what a row says is impossible become very small, as in algorithms/actor_critic.py.
+static inline void rule_out(const Encoder *encoder, const char *row, float *logits) {
+    const int64_t size = read_size(encoder->mask_type);
+    for (int64_t k = 0; k < encoder->masked; k++)
+        if (read_value(encoder->mask_type, row + encoder->mask_at + k * size) == 0.0) logits[k] = -1e8f;
+}
+
+// One row, and zeros up to `padded` floats.
+static inline void encode_padded(const Encoder *encoder, const char *row, float *values, int64_t padded) {
+    encode(encoder, row, values);
+    memset(values + encoder->features, 0, (size_t)(padded - encoder->features) * sizeof *values);
 }
 
 #endif

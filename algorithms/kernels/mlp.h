@@ -48,23 +48,39 @@ static inline Mlp mlp_made(const Variant *variant, int layers, const int64_t *wi
     return mlp;
 }
 
-// to[columns][padded rows] = from[rows][padded columns], and zeros; in squares that fit the first cache level.
-static inline void transpose(const float *restrict from, float *restrict to, int64_t rows, int64_t columns) {
-    const int64_t from_row = padded_width(columns), to_row = padded_width(rows);
+// A square of four: columns become rows.
+static inline void transpose_four(const float *from, float *to, int64_t from_row, int64_t to_row) {
+    typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+    const Four a = *(const Four *)from, b = *(const Four *)(from + from_row);
+    const Four c = *(const Four *)(from + 2 * from_row), d = *(const Four *)(from + 3 * from_row);
+    for (int k = 0; k < 4; k++) *(Four *)(to + k * to_row) = (Four){a[k], b[k], c[k], d[k]};
+}
+
+// to[column][i] = from[i][column] where i < rows, else 0, for i < to_row; in squares that fit the first cache level.
+static inline void transpose(
+        const float *restrict from, int64_t from_row, float *restrict to, int64_t to_row, int64_t rows, int64_t columns) {
     for (int64_t row = 0; row < to_row; row += PADDING)
-        for (int64_t first = 0; first < columns; first += PADDING)
+        for (int64_t first = 0; first < columns; first += PADDING) {
+            const float *square = from + row * from_row + first;
+            if (row + PADDING <= rows && first + PADDING <= columns) {
+                for (int64_t column = 0; column < PADDING; column += 4)
+                    for (int64_t i = 0; i < PADDING; i += 4)
+                        transpose_four(
+                            square + i * from_row + column, to + (first + column) * to_row + row + i, from_row, to_row);
+                continue;
+            }
             for (int64_t column = first; column < columns && column < first + PADDING; column++)
-                for (int64_t i = row; i < row + PADDING; i++)
+                for (int64_t i = row; i < row + PADDING && i < to_row; i++)
                     to[column * to_row + i] = i < rows ? from[i * from_row + column] : 0.0f;
+        }
 }
 
 // From torch's order: of each layer the weights, [out][in], then the bias.
 static inline void mlp_pack(const Mlp *mlp, const float *restrict flat, float *restrict packed) {
     memset(packed, 0, (size_t)mlp->size * sizeof *packed);
     for (int layer = 0; layer < mlp->layers; layer++) {
-        const int64_t in = mlp->width[layer], out = mlp->width[layer + 1], stride = mlp->padded[layer + 1];
-        for (int64_t i = 0; i < in; i++)
-            for (int64_t j = 0; j < out; j++) packed[mlp->weight_at[layer] + i * stride + j] = flat[j * in + i];
+        const int64_t in = mlp->width[layer], out = mlp->width[layer + 1];
+        transpose(flat, in, packed + mlp->weight_at[layer], mlp->padded[layer + 1], out, in);
         memcpy(packed + mlp->bias_at[layer], flat + in * out, (size_t)out * sizeof *flat);
         flat += (in + 1) * out;
     }
@@ -72,9 +88,8 @@ static inline void mlp_pack(const Mlp *mlp, const float *restrict flat, float *r
 
 static inline void mlp_unpack(const Mlp *mlp, const float *restrict packed, float *restrict flat) {
     for (int layer = 0; layer < mlp->layers; layer++) {
-        const int64_t in = mlp->width[layer], out = mlp->width[layer + 1], stride = mlp->padded[layer + 1];
-        for (int64_t j = 0; j < out; j++)
-            for (int64_t i = 0; i < in; i++) flat[j * in + i] = packed[mlp->weight_at[layer] + i * stride + j];
+        const int64_t in = mlp->width[layer], out = mlp->width[layer + 1];
+        transpose(packed + mlp->weight_at[layer], mlp->padded[layer + 1], flat, in, in, out);
         memcpy(flat + in * out, packed + mlp->bias_at[layer], (size_t)out * sizeof *flat);
         flat += (in + 1) * out;
     }
@@ -83,8 +98,8 @@ static inline void mlp_unpack(const Mlp *mlp, const float *restrict packed, floa
 // What mlp_backward needs besides, once for each change of the weights: of every layer [out][in padded].
 static inline void mlp_transpose(const Mlp *mlp, const float *packed, float *transposed) {
     for (int layer = 0; layer < mlp->layers; layer++)
-        transpose(packed + mlp->weight_at[layer], transposed + mlp->transposed_at[layer],
-                  mlp->width[layer], mlp->width[layer + 1]);
+        transpose(packed + mlp->weight_at[layer], mlp->padded[layer + 1], transposed + mlp->transposed_at[layer],
+                  mlp->padded[layer], mlp->width[layer], mlp->width[layer + 1]);
 }
 
 // The inputs lie at value_at[0], [rows][padded[0]]; the outputs come to value_at[layers], with no activation.

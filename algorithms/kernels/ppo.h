@@ -6,11 +6,13 @@
 #define REACTVEC_PPO_H
 
 #include "actor_critic.h"
+#include "descent.h"
 
 enum { LOSS, POLICY_LOSS, VF_LOSS, ENTROPY, KL, CUT, SUMS };
 
 typedef struct {
     const ActorCritic *net;
+    Descent *descent;
     // A rollout of `batch` steps, and the order in which each epoch learns from them, [epochs][batch].
     const char *obs;
     const void *choices;
@@ -19,12 +21,11 @@ typedef struct {
     const float *shift, *scale;  // of the advantages of each minibatch
     int64_t batch, minibatch, per_epoch, minibatches;
     float clip, vf_clip, vf_coeff, entropy_coeff;  // vf_clip < 0: none
-    double lr, beta1, beta2, eps, grad_clip, target_kl;  // < 0: none
-    // Memory: of the network, of Adam, and of each block.
-    float *weights, *transposed, *mean, *square, *gradients, *areas;
-    int64_t blocks, area, critic_area, deltas_area, critic_deltas_area, room_area;
+    double target_kl;            // < 0: none
+    float *transposed, *areas;   // of the network; of each block
+    int64_t area, critic_area, deltas_area, critic_deltas_area, room_area;
     double *block_sums, *sums;   // [blocks][SUMS]; [SUMS], means over a minibatch added up
-    int64_t at, descents;        // the minibatch that is next; steps of Adam, over all rollouts
+    int64_t at;                  // the minibatch that is next
     int stopped;
 } Ppo;
 
@@ -110,20 +111,22 @@ static inline void ppo_block(const Ppo *ppo, int64_t block, const int64_t *chose
     const Mlp *actor = &net->actor, *critic = &net->critic;
     float *critic_values = area + ppo->critic_area, *deltas = area + ppo->deltas_area;
     float *critic_deltas = area + ppo->critic_deltas_area, *room = area + ppo->room_area;
-    float *gradient = ppo->gradients + block * net->size;
+    float *gradient = ppo->descent->gradients + block * net->size;
+    const float *weights = ppo->descent->weights;
     const int64_t out = actor->padded[actor->layers], value_width = critic->padded[critic->layers];
     float *slopes = deltas + actor->value_at[actor->layers], *value_slopes = critic_deltas + critic->value_at[critic->layers];
     for (int64_t i = 0; i < rows; i++)
-        encode_rows(net, ppo->weights, ppo->obs + chosen[i] * net->encoder.row, area + i * actor->padded[0], 1);
+        encode_rows(net, weights, ppo->obs + chosen[i] * net->encoder.row, area + i * actor->padded[0], 1);
     memcpy(critic_values, area, (size_t)(rows * actor->padded[0]) * sizeof(float));
-    mlp_forward(actor, ppo->weights, area, rows);
-    mlp_forward(critic, ppo->weights + net->critic_at, critic_values, rows);
+    mlp_forward(actor, weights, area, rows);
+    mlp_forward(critic, weights + net->critic_at, critic_values, rows);
     memset(slopes, 0, (size_t)(rows * out) * sizeof(float));
     memset(value_slopes, 0, (size_t)(rows * value_width) * sizeof(float));
     memset(gradient + net->log_std_at, 0, (size_t)(net->trained - net->log_std_at) * sizeof(float));
     for (int64_t i = 0; i < rows; i++) {
         const float advantage = (ppo->advantages[chosen[i]] - ppo->shift[ppo->at]) * ppo->scale[ppo->at];
-        ppo_row(ppo, head_outputs(net, ppo->weights, area, i, room), value_of(net, critic_values, i), chosen[i], advantage,
+        const char *obs = ppo->obs + chosen[i] * net->encoder.row;
+        ppo_row(ppo, head_outputs(net, weights, area, i, obs, room), value_of(net, critic_values, i), chosen[i], advantage,
                 weight, slopes + i * out, gradient + net->log_std_at, value_slopes + i * value_width,
                 ppo->block_sums + block * SUMS);
     }
@@ -149,25 +152,19 @@ static inline int ppo_gradients(void *self, void **ports, int64_t lo, int64_t hi
 
 static inline void ppo_transpose(const Ppo *ppo) {
     const ActorCritic *net = ppo->net;
-    mlp_transpose(&net->actor, ppo->weights, ppo->transposed);
-    mlp_transpose(&net->critic, ppo->weights + net->critic_at, ppo->transposed + net->actor.transposed);
+    mlp_transpose(&net->actor, ppo->descent->weights, ppo->transposed);
+    mlp_transpose(&net->critic, ppo->descent->weights + net->critic_at, ppo->transposed + net->actor.transposed);
 }
 
 static inline int ppo_descend(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     Ppo *ppo = self;
-    const int64_t size = ppo->net->trained, rows = minibatch_rows(ppo), blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
-    const Variant *variant = ppo->net->actor.variant;
-    float *restrict gradient = ppo->gradients;
+    const int64_t rows = minibatch_rows(ppo), blocks = (rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
     double kl = 0.0;
     (void)ports, (void)lo, (void)hi, (void)tag;
     if (ppo->stopped) return 0;
     for (int64_t block = 0; block < blocks; block++) {
         for (int k = 0; k < SUMS; k++) ppo->sums[k] += ppo->block_sums[block * SUMS + k] / (double)rows;
         kl += ppo->block_sums[block * SUMS + KL] / (double)rows;
-        if (block) {
-            const float *restrict other = ppo->gradients + block * ppo->net->size;
-            for (int64_t i = 0; i < size; i++) gradient[i] += other[i];
-        }
     }
     ppo->at++;
     ppo->stopped = ppo->at == ppo->minibatches;
@@ -175,14 +172,8 @@ static inline int ppo_descend(void *self, void **ports, int64_t lo, int64_t hi, 
         ppo->stopped = 1;
         return 0;
     }
-    double scale = 1.0;
-    if (ppo->grad_clip >= 0.0) {
-        scale = ppo->grad_clip / (variant->norm(gradient, size) + 1e-6);
-        scale = scale < 1.0 ? scale : 1.0;
-    }
-    ppo->descents++;
-    const AdamStep step = adam_coefficients(ppo->lr, ppo->beta1, ppo->beta2, ppo->eps, ppo->descents, scale);
-    variant->adam(&step, ppo->weights, ppo->mean, ppo->square, gradient, size);
+    add_blocks(ppo->descent, blocks);
+    descend(ppo->descent);
     ppo_transpose(ppo);
     return 0;
 }

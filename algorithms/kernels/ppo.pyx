@@ -6,6 +6,8 @@ from libc.stdint cimport int64_t
 from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.actor_critic cimport ActorCritic, ActorCriticKernel
 from reactvec.algorithms.kernels.dense cimport checked, padded_width
+from reactvec.algorithms.kernels.descent cimport Descent, DescentKernel, floats
+from reactvec.algorithms.kernels.encoder cimport rows_of
 from reactvec.algorithms.kernels.mlp cimport BLOCK_ROWS
 
 import numpy as np
@@ -18,6 +20,7 @@ cdef extern from "ppo.h" nogil:
     const int SUMS
     ctypedef struct Ppo:
         const ActorCritic *net
+        Descent *descent
         const char *obs
         const void *choices
         const float *log_probs
@@ -35,19 +38,9 @@ cdef extern from "ppo.h" nogil:
         float vf_clip
         float vf_coeff
         float entropy_coeff
-        double lr
-        double beta1
-        double beta2
-        double eps
-        double grad_clip
         double target_kl
-        float *weights
         float *transposed
-        float *mean
-        float *square
-        float *gradients
         float *areas
-        int64_t blocks
         int64_t area
         int64_t critic_area
         int64_t deltas_area
@@ -56,30 +49,26 @@ cdef extern from "ppo.h" nogil:
         double *block_sums
         double *sums
         int64_t at
-        int64_t descents
         int stopped
     int ppo_gradients(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
     int ppo_descend(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
     void ppo_transpose(const Ppo *ppo)
 
 
-cdef class PPOKernel:
+cdef class PPOKernel(DescentKernel):
     cdef Ppo ppo
     cdef Kernel gradients_kernel, descend_kernel
     cdef ActorCriticKernel net
-    cdef dict memory
     cdef tuple rollout
-    cdef readonly int64_t blocks
 
     def __init__(
         self, ActorCriticKernel net, int64_t minibatch, *, vf_clip, double vf_coeff, grad_clip, target_kl, double eps
     ):
-        self.net, self.ppo.net, self.ppo.minibatch = net, &net.net, minibatch
-        self.blocks = self.ppo.blocks = (minibatch + BLOCK_ROWS - 1) // BLOCK_ROWS
+        blocks = (minibatch + BLOCK_ROWS - 1) // BLOCK_ROWS
+        self.make_descent(net, net.net.actor.variant, blocks, grad_clip, eps)
+        self.net, self.ppo.net, self.ppo.descent, self.ppo.minibatch = net, &net.net, &self.descent, minibatch
         self.ppo.vf_clip, self.ppo.vf_coeff = -1.0 if vf_clip is None else vf_clip, vf_coeff
-        self.ppo.grad_clip = -1.0 if grad_clip is None else grad_clip
         self.ppo.target_kl = -1.0 if target_kl is None else target_kl
-        self.ppo.beta1, self.ppo.beta2, self.ppo.eps = 0.9, 0.999, eps
         self.lay_out()
         self.gradients_kernel.run, self.gradients_kernel.self = ppo_gradients, &self.ppo
         self.descend_kernel.run, self.descend_kernel.self = ppo_descend, &self.ppo
@@ -91,14 +80,9 @@ cdef class PPOKernel:
         self.ppo.critic_deltas_area = self.ppo.deltas_area + net.actor.deltas
         self.ppo.room_area = self.ppo.critic_deltas_area + net.critic.deltas
         self.ppo.area = self.ppo.room_area + padded_width(net.head.outputs)
-        sizes = {
-            "weights": net.size, "mean": net.size, "square": net.size, "gradients": self.blocks * net.size,
-            "transposed": net.actor.transposed + net.critic.transposed, "areas": self.blocks * self.ppo.area,
-        }
-        self.memory = {name: aligned(size) for name, size in sizes.items()}
+        self.memory["transposed"] = aligned(net.actor.transposed + net.critic.transposed)
+        self.memory["areas"] = aligned(self.blocks * self.ppo.area)
         self.memory["block_sums"], self.memory["sums"] = np.zeros((self.blocks, SUMS)), np.zeros(SUMS)
-        self.ppo.weights, self.ppo.mean = floats(self.memory["weights"]), floats(self.memory["mean"])
-        self.ppo.square, self.ppo.gradients = floats(self.memory["square"]), floats(self.memory["gradients"])
         self.ppo.transposed, self.ppo.areas = floats(self.memory["transposed"]), floats(self.memory["areas"])
         self.ppo.block_sums = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["block_sums"])
         self.ppo.sums = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["sums"])
@@ -111,21 +95,8 @@ cdef class PPOKernel:
         return kernel_capsule(&self.descend_kernel, self)
 
     def load(self, flat):
-        self.net.pack(flat, self.memory["weights"])
+        DescentKernel.load(self, flat)
         ppo_transpose(&self.ppo)
-
-    def store(self, flat):
-        self.net.unpack(self.memory["weights"], flat)
-
-    def load_moments(self, exp_avg, exp_avg_sq, int64_t step):
-        self.net.pack(exp_avg, self.memory["mean"])
-        self.net.pack(exp_avg_sq, self.memory["square"])
-        self.ppo.descents = step
-
-    def store_moments(self, exp_avg, exp_avg_sq):
-        self.net.unpack(self.memory["mean"], exp_avg)
-        self.net.unpack(self.memory["square"], exp_avg_sq)
-        return self.ppo.descents
 
     def begin(
         self, steps, const int64_t[:, ::1] order, *, bint normalize_advantages, double lr, double clip,
@@ -133,22 +104,20 @@ cdef class PPOKernel:
     ):
         cdef int64_t batch = order.shape[1]
         obs, choices, log_probs, values, advantages, returns = steps
-        if not obs.flags.c_contiguous or obs.nbytes != batch * self.ppo.net.encoder.row:
-            raise ValueError("obs must be contiguous, and of the port that this network reads")
+        self.ppo.obs = rows_of(&self.ppo.net.encoder, "obs", obs, batch)
         if choices.dtype != self.net.head.choice_dtype or choices.shape != (batch, self.net.head.parts):
             raise ValueError(f"choices are {choices.dtype} {choices.shape}; they must fit the head")
         for name, array in zip(
             ("log_probs", "values", "advantages", "returns"), (log_probs, values, advantages, returns)
         ):
             checked(name, array, (batch,))
-        self.ppo.obs = <const char *>cnp.PyArray_DATA(<cnp.ndarray>obs)
         self.ppo.choices = cnp.PyArray_DATA(<cnp.ndarray>choices)
         self.ppo.log_probs, self.ppo.values = floats(log_probs), floats(values)
         self.ppo.advantages, self.ppo.returns = floats(advantages), floats(returns)
         self.ppo.order, self.ppo.batch = &order[0, 0], batch
         self.ppo.per_epoch = (batch + self.ppo.minibatch - 1) // self.ppo.minibatch
         self.ppo.minibatches = order.shape[0] * self.ppo.per_epoch
-        self.ppo.lr, self.ppo.clip, self.ppo.entropy_coeff = lr, clip, entropy_coeff
+        self.descent.lr, self.ppo.clip, self.ppo.entropy_coeff = lr, clip, entropy_coeff
         shift, scale = np.zeros(self.ppo.minibatches, np.float32), np.ones(self.ppo.minibatches, np.float32)
         self.ppo.shift, self.ppo.scale = floats(shift), floats(scale)
         if normalize_advantages:
@@ -158,16 +127,8 @@ cdef class PPOKernel:
         self.ppo.at = self.ppo.stopped = 0
         return self.ppo.minibatches
 
-    @property
-    def steps(self):
-        return self.ppo.descents
-
     def means(self):
         return self.memory["sums"] / self.ppo.at, self.ppo.at
-
-
-cdef float *floats(array) noexcept:
-    return <float *>cnp.PyArray_DATA(<cnp.ndarray>array)
 
 
 cdef int moments(

@@ -12,7 +12,7 @@ class RolloutMemory:
 
     `types` has the shape and dtype of a row of each field, in the order of the ports of the reaction that stores them.
     The tag says where a row goes: a rollout begins every `length` tags from tag `begin` on, and earlier tags are not
-    kept. ValueError for more than 16 fields.
+    kept. With `whole` the reactor is no bank, and stores all rows at once. ValueError for more than 16 fields.
     """
 
     fields: dict[str, npt.NDArray[Any]]
@@ -25,6 +25,7 @@ class RolloutMemory:
         rows: int,
         blocks: int = 1,
         begin: int = 0,
+        whole: bool = False,
     ) -> None: ...
     def store(self) -> object:
         """The kernel (a capsule, see _kernel.pxd) that copies one row of each port into its field."""
@@ -44,6 +45,15 @@ def gae(
     reward_scale: float,
 ) -> tuple[F32, F32]:
     """What `returns.gae` documents, over C-contiguous arrays `[T, N]`; ValueError where their shapes differ."""
+
+def discounted(
+    rewards: npt.NDArray[np.float64], ends: Bools, validity: Bools, current: npt.NDArray[np.float64], gamma: float
+) -> npt.NDArray[np.float64]:
+    """The discounted sum of rewards since the episode began, after each step, `[T, N]`.
+
+    `current` `[N]` holds it from one block to the next, and is changed; it is 0 after an end. Rows that are not valid
+    are no steps. ValueError where shapes differ.
+    """
 
 def shuffled(count: int, key: int, first: int, second: int) -> npt.NDArray[np.int64]:
     """0 to count - 1 in an order that is a function of (key, first, second): Fisher and Yates' shuffle."""

@@ -14,6 +14,7 @@ cdef enum:
     MOST_FIELDS = 16
 
 cdef struct Block:
+    int whole
     int64_t length, rows, blocks, begin, fields
     char *memory[MOST_FIELDS]
     int64_t size[MOST_FIELDS]
@@ -25,6 +26,8 @@ cdef int store_rows(void *self, void **ports, int64_t lo, int64_t hi, int64_t ta
     cdef int64_t k, size
     if tag < block.begin:
         return 0
+    if block.whole:
+        hi = block.rows
     for k in range(block.fields):
         size = block.size[k]
         memcpy(block.memory[k] + at * size, <char *>ports[k] + lo * size, (hi - lo) * size)
@@ -36,14 +39,14 @@ cdef class RolloutMemory:
     cdef Kernel kernel
     cdef readonly dict fields
 
-    def __init__(self, dict types, int64_t length, int64_t rows, int64_t blocks=1, int64_t begin=0):
+    def __init__(self, dict types, int64_t length, int64_t rows, int64_t blocks=1, int64_t begin=0, bint whole=False):
         if len(types) > MOST_FIELDS:
             raise ValueError(f"a rollout of {len(types)} fields; it can have {MOST_FIELDS}")
         self.fields = {
             name: np.zeros((blocks * length, rows, *shape), dtype) for name, (shape, dtype) in types.items()
         }
         self.block.length, self.block.rows, self.block.blocks = length, rows, blocks
-        self.block.begin, self.block.fields = begin, len(types)
+        self.block.begin, self.block.whole, self.block.fields = begin, whole, len(types)
         for k, field in enumerate(self.fields.values()):
             self.block.memory[<int64_t>k] = <char *>cnp.PyArray_DATA(<cnp.ndarray>field)
             self.block.size[<int64_t>k] = field.nbytes // (blocks * length * rows)
@@ -96,6 +99,25 @@ def gae(
                 advantages[t, i] = <float>advantage
                 returns[t, i] = <float>(advantage + values[t, i])
     return np.asarray(advantages), np.asarray(returns)
+
+
+def discounted(const double[:, ::1] rewards, ends, validity, double[::1] current, double gamma):
+    cdef int64_t length = rewards.shape[0], rows = rewards.shape[1], t, i
+    cdef const uint8_t[:, ::1] ended = ends.view(np.uint8)
+    cdef const uint8_t[:, ::1] valid = validity.view(np.uint8)
+    cdef double[:, ::1] returns = np.empty((length, rows))
+    if (ended.shape[0], ended.shape[1]) != (length, rows) or (valid.shape[0], valid.shape[1]) != (length, rows):
+        raise ValueError(f"rewards, ends and validity must have one shape; rewards are {[length, rows]}")
+    if current.shape[0] != rows:
+        raise ValueError(f"current returns are of {current.shape[0]} environments, rewards of {rows}")
+    for t in range(length):
+        for i in range(rows):
+            if valid[t, i]:
+                current[i] = current[i] * gamma + rewards[t, i]
+            returns[t, i] = current[i]
+            if ended[t, i]:
+                current[i] = 0.0
+    return np.asarray(returns)
 
 
 def shuffled(int64_t count, uint64_t key, uint64_t first, uint64_t second):

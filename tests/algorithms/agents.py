@@ -34,6 +34,7 @@ def fingerprint(algorithm: DQN) -> str:
     for array in replay.ring.gather(places, 1, 0.5):
         digest.update(array.tobytes())
     if replay.priorities is not None:
+        replay.settle()
         digest.update(replay.priorities.tree.priorities.tobytes())
     digest.update(learner.parameters.numpy().tobytes())
     digest.update(learner.target_parameters.numpy().tobytes())
@@ -42,6 +43,7 @@ def fingerprint(algorithm: DQN) -> str:
 
 def weights_of(algorithm) -> str:
     """A hash of the weights and of the optimizer's state."""
+    algorithm.learner.settle()
     digest = hashlib.sha256(algorithm.learner.parameters.numpy().tobytes())
     for array in algorithm.learner.optimizer_state().values():
         digest.update(array.tobytes())

@@ -69,9 +69,9 @@ def test_every_kind_of_env_learns_the_same():
         env.close()
 
 
-def test_a_vector_env_must_reset_in_the_same_step():
-    env = SyncVectorEnv([cartpole] * 2)
-    with pytest.raises(ConfigError, match=r"NEXT_STEP.*autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP"):
+def test_a_vector_env_must_reset_by_itself():
+    env = SyncVectorEnv([cartpole] * 2, autoreset_mode=AutoresetMode.DISABLED)
+    with pytest.raises(ConfigError, match=r"DISABLED.*autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP"):
         small(env=env).build_algo()
     env.close()
 
@@ -102,7 +102,7 @@ def test_environments_that_do_not_fit(settings, message):
 @pytest.mark.parametrize("observation", ["box", "image", "scalar", "discrete", "multi_discrete", "dict", "nested"])
 def test_every_space_of_observations_and_shifted_actions(observation):
     make = lambda: SampleEnv(observation, "discrete")  # noqa: E731  actions from -2 to 4
-    with small(env=make, num_envs=3).build_algo() as algorithm:
+    with small(env=make, num_envs=3, placement="inline").build_algo() as algorithm:
         algorithm.train_steps(600)
         assert algorithm.learner.gradient_steps > 0
         assert set(np.unique(algorithm.replay.ring.actions)) == set(range(7))
@@ -185,7 +185,6 @@ def test_weights_go_out_and_in():
         assert not np.array_equal(one.predict(observations), other.predict(observations))
         other.set_weights(one.get_weights())
         np.testing.assert_array_equal(one.predict(observations), other.predict(observations))
-        np.testing.assert_array_equal(other.policy.parameters.numpy(), one.learner.parameters.numpy())
         with pytest.raises(ValueError, match="do not fit the network"):
             one.set_weights({})
 

@@ -10,9 +10,10 @@ from gymnasium import spaces
 
 from reactvec.algorithms import ConfigError, ModelConfig, QNetwork
 from reactvec.algorithms.draws import Draws
+from reactvec.algorithms.encoding import Inputs
 from reactvec.algorithms.observations import as_rows, as_tensors
 from reactvec.algorithms.parameters import FlatParameters
-from reactvec.algorithms.policy import BlockInference, build_network, encode, features
+from reactvec.algorithms.policy import BlockInference, build_network
 from reactvec.port_types import port_type
 from tests.sample_envs import SPACES
 
@@ -26,8 +27,9 @@ def test_encode_every_space(name):
     batch = gym.vector.utils.batch_space(space, 3).sample()
     rows, single = as_rows(space, batch)
     assert not single
-    encoded = encode(space, as_tensors(space, rows))
-    assert encoded.shape == (3, features(space))
+    inputs = Inputs(space, flat_images=True)
+    encoded = inputs(as_tensors(space, rows))
+    assert encoded.shape == (3, inputs.features)
     assert encoded.dtype == torch.float32
     one, single = as_rows(space, space.sample())
     assert single
@@ -43,14 +45,16 @@ def test_encode_by_hand():
         }
     )
     rows, _ = as_rows(space, {"a": 6, "b": [2, 0], "c": [255, 51]})
-    encoded = encode(space, as_tensors(space, rows))
+    inputs = Inputs(space)
+    encoded = inputs(as_tensors(space, rows))
+    assert inputs.is_number.tolist() == [False] * 8 + [True] * 2
     np.testing.assert_allclose(encoded, [[0, 1, 0, 0, 1, 1, 0, 0, 1, 0.2]])
 
 
 @pytest.mark.parametrize("name", [name for name in SPACES if name not in READABLE])
 def test_unreadable_space(name):
     with pytest.raises(ConfigError, match="pass model="):
-        features(SPACES[name])
+        Inputs(SPACES[name])
 
 
 @pytest.mark.parametrize("bad", [np.zeros(3), np.zeros((2, 3)), np.zeros((1, 2, 4)), "text", {"a": 1}])
@@ -60,7 +64,7 @@ def test_rows_of_nonsense(bad):
 
 
 def test_dueling_by_hand():
-    network = QNetwork(spaces.Box(-1, 1, (1,)), 2, ModelConfig(hiddens=()), True, Draws(0, "weights"))
+    network = QNetwork(Inputs(spaces.Box(-1, 1, (1,))), 2, ModelConfig(hiddens=()), True, Draws(0, "weights"))
     with torch.no_grad():
         network.head.weight[:] = torch.tensor([[1.0], [2.0], [4.0]])
         network.head.bias[:] = torch.tensor([10.0, 0.0, 0.0])
@@ -86,7 +90,7 @@ def test_weights_are_a_function_of_the_seed_and_move_no_global_generator():
 
 
 def test_initial_weights_have_torchs_range():
-    network = QNetwork(spaces.Box(-1, 1, (100,)), 50, ModelConfig(hiddens=()), False, Draws(0, "weights"))
+    network = QNetwork(Inputs(spaces.Box(-1, 1, (100,))), 50, ModelConfig(hiddens=()), False, Draws(0, "weights"))
     weights = network.head.weight.detach().numpy()
     assert np.abs(weights).max() <= 0.1
     assert np.abs(weights.std() - 0.1 / 3**0.5) < 2e-3

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gymnasium import spaces
 
 from reactvec.algorithms import DQNConfig, TransitionRing
 from reactvec.algorithms.progress import Progress
@@ -18,27 +17,23 @@ def buffer(num_envs=2, capacity=40, before=Progress(), **settings) -> ReplayBuff
     """A replay buffer by itself, with one minibatch of 8 a round and a round every 4 steps."""
     defaults: dict[str, Any] = {"train_freq": 4, "gradient_steps": 1, "train_batch_size": 8, "n_step": 1}
     config = DQNConfig(num_steps_sampled_before_learning_starts=4, **{**defaults, **settings})
-    return ReplayBuffer(TransitionRing(capacity, num_envs, (), np.int64), spaces.Discrete(2), config, before)
+    return ReplayBuffer(TransitionRing(capacity, num_envs, (), np.int64), config, before)
 
 
 def store(replay: ReplayBuffer, steps: int, valid=None) -> None:
     """Steps whose observations are their number, times 10, and their environment."""
     n, flags = replay.ring.num_envs, np.zeros(replay.ring.num_envs, bool)
     for _ in range(steps):
-        obs = replay.steps * 10 + np.arange(n)
-        if valid is None:
-            replay.store(obs, np.zeros(n, np.int64), np.ones(n), flags, flags, obs, obs + 10, np.zeros((), np.int64))
-        else:
-            replay.ring.store(obs, np.zeros(n), np.ones(n), flags, flags, obs, obs + 10, valid)
-            replay.steps += 1
+        obs = replay.ring.writer.tags * 10 + np.arange(n)
+        replay.ring.store(obs, np.zeros(n), np.ones(n), flags, flags, obs, obs + 10, valid)
 
 
 def sample(replay: ReplayBuffer) -> dict[str, Any]:
     """The ports after a round; those that were due before it count as drawn."""
-    replay.due = int((replay.steps - replay.learning_starts) // replay.train_period)
+    replay.due = replay.ring.writer.steps // replay.config.train_freq - replay.first_round
     outputs = ("observations", "actions", "returns", "discounts", "next_observations", "importance", "rounds")
     arrays = {name: np.zeros(replay.ports[name].shape, replay.ports[name].dtype) for name in outputs}
-    replay.sample(*arrays.values())
+    replay.sample(*arrays.values(), np.ones(1, np.bool_))
     return arrays
 
 
@@ -92,6 +87,7 @@ def test_beta_rises_with_environment_steps():
     settings = {"prioritized": True, "alpha": 1.0, "priority_epsilon": 1.0, "beta": [(0, 0.0), (100, 1.0)]}
     replay = buffer(replay_buffer_config=settings, before=Progress(steps=40))
     store(replay, 4)
+    replay.settle()
     replay.priorities.learn(np.arange(2), np.array([0.0, 3.0]))  # of priorities 1 and 4, as the others: 1
     store(replay, 1)  # 50 of 100 steps
     drawn = sample(replay)
@@ -102,6 +98,7 @@ def test_td_errors_become_priorities_a_tag_later():
     with small(num_envs=8, train_freq=80, replay_buffer_config=PRIORITIZED).build_algo() as algorithm:
         algorithm.train_steps(240)  # the last of these tags learns
         replay, read = algorithm.replay, algorithm.execution.read
+        replay.settle()
         errors, places = read(algorithm.learner.td_errors).copy(), replay.places.copy()
         assert errors.shape == places.shape == (4, 16)
         assert replay.priorities is not None
@@ -110,7 +107,9 @@ def test_td_errors_become_priorities_a_tag_later():
         algorithm.train_steps(8)
         expected = dict(zip(places.reshape(-1).tolist(), np.abs(errors.reshape(-1), dtype=float) + 1e-6, strict=True))
         np.testing.assert_allclose(tree.priorities[list(expected)], np.array(list(expected.values())) ** 0.7)
-        assert tree.priorities[replay.ring.added()] == pytest.approx(max(1.0, *expected.values()) ** 0.7)
+        replay.settle()
+        places, held = replay.ring.touched(1)
+        assert tree.priorities[places[held]] == pytest.approx(max(1.0, *expected.values()) ** 0.7)
 
 
 def test_priorities_are_those_of_what_is_held():
@@ -118,6 +117,7 @@ def test_priorities_are_those_of_what_is_held():
         algorithm.train_steps(600)
         replay = algorithm.replay
         assert replay.priorities is not None
+        replay.settle()
         held = np.zeros(replay.ring.ends.size, bool)
         held[replay.ring.places(np.arange(len(replay.ring)))] = True
         np.testing.assert_array_equal(replay.priorities.tree.priorities > 0, held)

@@ -103,7 +103,7 @@ def test_an_environment_that_fails_in_an_evaluation_is_closed():
             closed.append(self)
 
     make = lambda: Fails(gym.make("CartPole-v1"))  # noqa: E731
-    with PPOConfig(env="CartPole-v1", evaluation_env=make, **FAST).build_algo() as algorithm:
+    with PPOConfig(env="CartPole-v1", evaluation_env=make, placement="inline", **FAST).build_algo() as algorithm:
         with pytest.raises(KeyError, match="broken"):
             algorithm.evaluate()
         assert len(closed) == 10

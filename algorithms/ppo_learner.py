@@ -1,0 +1,277 @@
+"""PPO's losses, and the reactor that learns from rollouts by them: in torch, or by kernels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from reactvec import InputPort, OutputPort, reaction
+
+from .acting import KernelPolicy, TorchPolicy
+from .actor_critic import ActorCritic
+from .background import Background
+from .draws import Draws
+from .encoding import Inputs
+from .episodes import EpisodeStatistics
+from .kernels.rollout import shuffled
+from .learner import Learner
+from .observations import as_tensors
+from .parameters import FlatParameters
+from .piecewise import Piecewise
+from .ppo_config import PPOConfig
+from .ppo_kernel import METRICS, Batch, KernelFit
+from .progress import Progress
+from .returns import gae
+from .rollout import BEGIN, Bools, Rollout, Steps
+from .running import RunningMoments, RunningReturns
+
+Array = npt.NDArray[Any]
+Seen: TypeAlias = "tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]"
+
+
+def policy_loss(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """The clipped surrogate objective of ratios and advantages `[B]`, to be minimised (Schulman et al. 2017, eq. 7)."""
+    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float | None) -> Tensor:
+    """Mean squared error of values `[B]`.
+
+    With `clip`, an error counts as the larger of what it is and of what it would be if the value had moved from the old
+    one by so much at most (as in the implementation of Schulman et al. 2017; Engstrom et al. 2020, section 3).
+    """
+    errors = (values - returns).square()
+    if clip is not None:
+        near = old_values + (values - old_values).clamp(-clip, clip)
+        errors = torch.maximum(errors, (near - returns).square())
+    return errors.mean()
+
+
+class PPOLearner(Learner):
+    """Learns from each rollout for `num_epochs`, and sends the weights."""
+
+    stored = InputPort(dtype=np.uint8)
+    weights = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = (*Learner.saved, "rollouts", "settled_steps")
+
+    def __init__(
+        self,
+        module: nn.Module,
+        inputs: Inputs,
+        rollout: Rollout,
+        policy: KernelPolicy | TorchPolicy,
+        config: PPOConfig,
+        statistics: EpisodeStatistics,
+        before: Progress,
+    ) -> None:
+        parameters = FlatParameters(module)
+        super().__init__(
+            module,
+            parameters,
+            lr=Piecewise.of(config.lr, config.total_timesteps),
+            grad_clip=config.grad_clip,
+            adam_epsilon=config.adam_epsilon,
+            steps_before=before.steps,
+            stored=((rollout.num_envs,), np.uint8),
+            weights=(policy.weights.shape, np.float32),
+        )
+        self.rollout, self.head, self.send = rollout, rollout.head, policy.send
+        self.config, self.statistics = config, statistics
+        self.by_kernel: KernelFit | None = None
+        self.background = Background(config.learner_threads) if config.pipeline else None
+        self.settled_steps, self._settled = 0, dict[str, float]()
+        self.clip = Piecewise.of(config.clip_param, config.total_timesteps)
+        self.entropy_coeff = Piecewise.of(config.entropy_coeff, config.total_timesteps)
+        self.inputs = inputs
+        self.moments = RunningMoments(inputs.features) if config.normalize_observations else None
+        self.returns = RunningReturns(rollout.num_envs, config.gamma) if config.normalize_rewards else None
+        self.shuffle = Draws(config.seed, "minibatch").key
+        self.rollouts_before, self.rollouts = before.tags // rollout.length, 0
+        self.length, self.last_tag = rollout.length, BEGIN + rollout.length - 1
+
+    @reaction(sources=[stored], effects=[weights], period="length", offset="last_tag")
+    def learn(self, stored: Array, weights: Array) -> None:
+        """Count the episodes of a rollout, learn from it, and send the weights.
+
+        In a pipeline, the weights that are sent are those of the rollout before, which was learned from meanwhile.
+        """
+        begin = time.perf_counter()
+        self.settle()
+        batch = self._batch()
+        fit = self._prepared(batch)
+        if self.background is None:
+            fit()
+            self._normalize(batch.obs)
+            self.send(self.parameters.numpy(), weights)
+        else:
+            seen_by = self._normalize(batch.obs)
+            self.send(self.parameters.numpy(), weights)
+            self._see_by(seen_by)  # values and probabilities of this rollout are by the statistics that collected it
+            self.background.start(fit)
+        self.rollouts += 1
+        self.seconds += time.perf_counter() - begin
+
+    def _prepared(self, batch: Batch) -> Callable[[], None]:
+        """What takes the gradient steps on a rollout; settings and the order of steps are those of now."""
+        steps = self.statistics.steps
+        now = self.steps_before + steps
+        self.set_lr(steps)
+        number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
+        order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
+        clip, entropy_coeff = self.clip.at(now), self.entropy_coeff.at(now)
+
+        def fit() -> None:
+            (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
+            self.check_finite("total_loss", steps)
+
+        return fit
+
+    def settle(self) -> None:
+        """See Learner."""
+        if self.background is not None:
+            self.background.settle()
+            self.settled_steps = self.gradient_steps
+            self._settled.update(super().metrics())
+
+    def metrics(self) -> dict[str, float]:
+        """Of the rollout that was learned from last; in a pipeline, of the one before."""
+        return super().metrics() if self.background is None else dict(self._settled)
+
+    @property
+    def steps_done(self) -> int:
+        """See Learner."""
+        return self.gradient_steps if self.background is None else self.settled_steps
+
+    def _batch(self) -> Batch:
+        """The valid steps of the rollout, with advantages and returns, in the order of time, then environment."""
+        steps, config = self.rollout.steps(self.rollouts), self.config
+        valid = self.statistics.add(steps.reward, steps.terminated, steps.truncated)
+        if not np.isfinite(steps.reward).all():
+            bad = np.flatnonzero(~np.isfinite(steps.reward).all(0)).tolist()
+            raise ValueError(f"rewards are not finite (environments {bad})")
+        advantages, returns = gae(
+            steps.reward,
+            steps.value,
+            steps.end_value,
+            steps.terminated,
+            steps.truncated,
+            valid,
+            gamma=config.gamma,
+            lambda_=config.lambda_,
+            reward_scale=self._reward_scale(steps, valid),
+        )
+        self.log("vf_explained_var", _explained(steps.value[valid], returns[valid]))
+        kept = (steps.obs, steps.choice, steps.log_prob, steps.value, advantages, returns)
+        if valid.all():
+            return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
+        return Batch(*(array[valid] for array in kept))
+
+    def _reward_scale(self, steps: Steps, valid: Bools) -> float:
+        """What rewards are multiplied with, by the returns of all rollouts and this one."""
+        if self.returns is None:
+            return 1.0
+        self.returns.update(steps.reward, steps.terminated | steps.truncated, valid)
+        return self.returns.scale()
+
+    def _normalize(self, obs: Array) -> Seen | None:
+        """Let the next rollout see observations by the statistics of this one, too; returns those by which this was."""
+        if self.moments is None:
+            return None
+        moments, number = self.moments, self.inputs.is_number
+        moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
+        return self._see_by((np.where(number, moments.mean, 0), np.where(number, moments.scale(), 1)))
+
+    def _see_by(self, seen: Seen | None) -> Seen | None:
+        """Normalise by these means and scales; returns those of before."""
+        if seen is None:
+            return None
+        assert isinstance(self.module, ActorCritic)
+        normalizer = self.module.normalizer
+        assert normalizer is not None
+        before = normalizer.mean.numpy().astype(np.float64), normalizer.scale.numpy().astype(np.float64)
+        normalizer.set(*seen)
+        return before
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of the statistics by which is normalised."""
+        found: dict[str, Array] = {}
+        if self.moments is not None:
+            found.update(self.moments.arrays("observation"))
+        if self.returns is not None:
+            found.update(self.returns.arrays())
+        return found
+
+    def load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of `arrays`."""
+        if self.moments is not None:
+            self.moments.load("observation", arrays)
+        if self.returns is not None:
+            self.returns.load(arrays)
+
+    def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
+        """What `_fit` does, but for the last bits."""
+        assert self.by_kernel is not None
+        means, minibatches, steps = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        for name, mean in zip(METRICS, means.tolist(), strict=True):
+            self.log(name, torch.tensor(mean * minibatches), minibatches)
+        self.gradient_steps += steps
+
+    def _fit(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
+        """Gradient steps on the minibatches of all epochs, `order` `[epochs, B]`, until the policy has moved too
+        far.
+        """
+        config, device = self.config, self.parameters.values.device
+        obs = as_tensors(self.rollout.space, batch.obs, str(device))
+        rest = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in batch[1:]]
+        size = config.minibatch_size
+        for indices in (epoch[at : at + size] for epoch in order for at in range(0, len(epoch), size)):
+            index = torch.from_numpy(indices).to(device)
+            choices, old_log_probs, old_values, advantages, returns = (part[index] for part in rest)
+            if config.normalize_advantages and len(indices) > 1:
+                advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+            with torch.enable_grad():  # the caller may have it off
+                outputs, values = self.module(_select(obs, index))
+                log_ratio = self.head.log_prob(outputs, choices) - old_log_probs
+                ratio = log_ratio.exp()
+                surrogate = policy_loss(ratio, advantages, clip)
+                errors = value_loss(values.reshape(-1), old_values, returns, config.vf_clip_param)
+                entropy = self.head.entropy(outputs).mean()
+                loss = surrogate + config.vf_loss_coeff * errors - entropy_coeff * entropy
+            with torch.no_grad():
+                kl = ((ratio - 1) - log_ratio).mean()  # Schulman's estimate: joschu.net/blog/kl-approx.html
+                clipped = ((ratio - 1).abs() > clip).float().mean()
+                for name, value in zip(METRICS, (loss, surrogate, errors, entropy, kl, clipped), strict=True):
+                    self.log(name, value)
+            if config.target_kl is not None and kl > 1.5 * config.target_kl:
+                return
+            self.descend(loss)
+
+    @reaction(on="shutdown")
+    def close(self) -> None:
+        """End what goes on in the background, and the workers of kernels."""
+        try:
+            if self.background is not None:
+                self.background.close()
+        finally:
+            super().close()
+
+
+def _select(obs: Any, index: Tensor) -> Any:
+    """Rows of nested tensors."""
+    if isinstance(obs, dict):
+        return {key: _select(part, index) for key, part in obs.items()}
+    if isinstance(obs, tuple):
+        return tuple(_select(part, index) for part in obs)
+    return obs[index]
+
+
+def _explained(values: Array, returns: Array) -> Tensor:
+    """The share of the returns' variance that the values explain; NaN where they have none."""
+    variance = returns.var()
+    return torch.tensor(1 - (returns - values).var() / variance if variance > 0 else np.nan)
