@@ -1,4 +1,4 @@
-# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it. See _ring.pyi for the contract.
+# Writes steps into the arrays of a TransitionRing, without Python where a schedule runs it: see _ring.pyi.
 cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memcmp, memcpy

@@ -21,7 +21,6 @@ from reactvec.native_env_bank import NativeEnvBank
 
 from .best_model import BestModel
 from .callbacks import functions
-from .checkpoint_folder import best_path, prune, step_path
 from .checks import ConfigError
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
@@ -190,22 +189,6 @@ class Algorithm(Restorable[C]):
     def _tell_of_episodes(self) -> None:
         for env, total, length in self.statistics.take_finished():
             self._call("on_episode_end", metrics={"env": env, "episode_return": total, "episode_len": length})
-
-    def _keep_best(self, mean_return: float) -> None:
-        """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
-        if self.best.is_beaten_by(mean_return):
-            self.best = BestModel(mean_return, self.progress.steps, self.get_weights())
-            if self.config.checkpoint_dir is not None:
-                self.save_to_path(best_path(self.config.checkpoint_dir))
-
-    def save_checkpoint(self) -> str:
-        """Write a checkpoint to `checkpoint_dir` as `step_N`, and remove the oldest beyond `keep_checkpoints`."""
-        folder = self.config.checkpoint_dir
-        if folder is None:
-            raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
-        path = self.save_to_path(step_path(folder, self.progress.steps))
-        prune(folder, self.config.keep_checkpoints)
-        return path
 
     @property
     def progress(self) -> Progress:

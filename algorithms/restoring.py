@@ -29,6 +29,7 @@ from .checkpoint import (
     under,
     write_checkpoint,
 )
+from .checkpoint_folder import best_path, prune, step_path
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
@@ -266,6 +267,22 @@ class Restorable(ABC, Generic[C]):
     def save_to_path(self, path: str | os.PathLike[str]) -> str:
         """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
         return str(write_checkpoint(path, self.get_state()))
+
+    def _keep_best(self, mean_return: float) -> None:
+        """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
+        if self.best.is_beaten_by(mean_return):
+            self.best = BestModel(mean_return, self.progress.steps, self.get_weights())
+            if self.config.checkpoint_dir is not None:
+                self.save_to_path(best_path(self.config.checkpoint_dir))
+
+    def save_checkpoint(self) -> str:
+        """Write a checkpoint to `checkpoint_dir` as `step_N`, and remove the oldest beyond `keep_checkpoints`."""
+        folder = self.config.checkpoint_dir
+        if folder is None:
+            raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
+        path = self.save_to_path(step_path(folder, self.progress.steps))
+        prune(folder, self.config.keep_checkpoints)
+        return path
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""

@@ -79,6 +79,8 @@ def test_killed_trainings_go_on_bit_by_bit(tmp_path):
         {"env": "CartPole-v1", "native": False},
         {"env": "CartPole-v1", "inference_backend": "torch", "learner_backend": "torch"},
         {"env": "CartPole-v1", "pipeline": True, "num_workers": 2},
+        {"env": "CartPole-v1", "pipeline": True, "normalize_observations": True, "normalize_rewards": True},
+        {"env": "Pendulum-v1", "normalize_observations": True, "normalize_rewards": True},
         {"env": "Blackjack-v1"},
         {"env": "MountainCar-v0", "env_config": {"max_episode_steps": 50}},
         {"env": "MountainCarContinuous-v0"},
@@ -109,7 +111,9 @@ def test_ppo_goes_on_bit_by_bit(settings, rollouts, tmp_path):
     [
         {},
         {"replay_buffer_config": {"capacity": 500, "prioritized": True}, "train_freq": 100},
-        {"weights_delay": 7, "train_freq": 33, "gradient_steps": 1},
+        {"weights_delay": 50, "train_freq": 33, "gradient_steps": 1},
+        {"native": False, "num_envs": 3},
+        {"inference_backend": "torch", "learner_backend": "torch"},
     ],
 )
 def test_dqn_with_its_replay_buffer_goes_on_bit_by_bit(settings, tmp_path):
