@@ -8,7 +8,21 @@ import platform
 import subprocess
 from pathlib import Path
 
-COMPARED = ("reactvec", "numpy", "gymnasium", "stable-baselines3", "torch", "envpool", "pufferlib-core", "xronos")
+COMPARED = (
+    "reactvec",
+    "numpy",
+    "gymnasium",
+    "mujoco",
+    "minatar",
+    "stable-baselines3",
+    "torch",
+    "sbx-rl",
+    "jax",
+    "ray",
+    "envpool",
+    "pufferlib-core",
+    "xronos",
+)
 
 
 def describe() -> dict[str, str]:

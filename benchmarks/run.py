@@ -35,6 +35,7 @@ SCRIPTS = (
     "dict_observations",
     "startup",
     "dqn_cartpole",
+    "training",
 )
 
 
