@@ -147,9 +147,9 @@ def rollouts_alone(**settings: Any) -> Any:
     many = {"num_envs": ROLLOUT_ENVS, "train_batch_size": ROLLOUT_ENVS * 128, "num_epochs": 1, "native": True}
     algorithm = PPOConfig(**(OUR_PPO | many | settings)).build_algo()
     learner: Any = algorithm.learner
-    if learner.kernel_fit is None:
+    if learner.by_kernel is None:
         raise RuntimeError("this network has no learner kernel; there is nothing to leave out")
-    learner.kernel_fit = NoGradients(learner.kernel_fit)
+    learner.by_kernel = NoGradients(learner.by_kernel)
     return algorithm
 
 
