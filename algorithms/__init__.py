@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from .policy import QNetwork
     from .ppo import PPO
     from .returns import gae, n_step_windows
+    from .run import TrainResult
     from .sac import SAC
-    from .training import TrainResult, train_dqn, train_ppo, train_sac
+    from .training import train_dqn, train_ppo, train_sac
     from .transition_ring import TransitionRing
 
 # Imported when first used: what needs torch.
@@ -29,7 +30,7 @@ _LAZY = {
     "PPO": "ppo",
     "QNetwork": "policy",
     "SAC": "sac",
-    "TrainResult": "training",
+    "TrainResult": "run",
     "TransitionRing": "transition_ring",
     "dqn_loss": "dqn",
     "dqn_targets": "dqn",

@@ -37,6 +37,19 @@ class RingWriter:
     def finals_made(self) -> int:
         """Rows of `finals` that were ever used."""
 
+    @property
+    def rows(self) -> dict[str, Array]:
+        """What is kept for each place (`free`) and environment, beside the arrays: by name, to be read or written."""
+
+    @property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """All counts, for a checkpoint."""
+
+    @numbers.setter
+    def numbers(self, numbers: npt.NDArray[np.int64]) -> None: ...
+    def begin_counting(self) -> None:
+        """Count `steps` and `tags` from 0 on; what is held stays."""
+
     def __init__(self, held_slots: int, stack: int, *, reset_rows: bool, **arrays: Array) -> None: ...
     def kernel_of_store(self) -> object:
         """The kernel from obs, action, reward, terminated, truncated, final_obs and next_obs to `steps`."""

@@ -213,6 +213,23 @@ cdef class RingWriter:
     def finals_made(self):
         return self.ring.made
 
+    @property
+    def rows(self):
+        return {name: self.arrays[name] for name in ("free", "known", "begins", "resets")}
+
+    @property
+    def numbers(self):
+        ring = &self.ring
+        return np.array([ring.head, ring.filled, ring.count, ring.steps, ring.tags, ring.given, ring.made])
+
+    @numbers.setter
+    def numbers(self, numbers):
+        ring = &self.ring
+        ring.head, ring.filled, ring.count, ring.steps, ring.tags, ring.given, ring.made = numbers
+
+    def begin_counting(self):
+        self.ring.steps = self.ring.tags = 0
+
     def kernel_of_store(self):
         return kernel_capsule(&self.kernel, self)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -59,6 +59,14 @@ class KernelPolicy(Reactor):
         self.send(flat, packed)
         self.kernel.begin_with(packed)
 
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.kernel.acting_by()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.kernel.begin_with(weights)
+
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights, in torch's order, as the port carries them."""
         self.net.pack(flat, weights)
@@ -93,6 +101,7 @@ class TorchPolicy(Reactor):
     log_prob = OutputPort(dtype=np.float32)
     value = OutputPort(dtype=np.float32)
     end_value = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -112,6 +121,14 @@ class TorchPolicy(Reactor):
     def load(self, flat: Array) -> None:
         """Act by these weights from now on."""
         self.parameters.load(flat)
+
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.parameters.numpy().copy()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.parameters.load(weights)
 
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights as the port carries them."""

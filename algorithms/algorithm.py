@@ -5,35 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from typing_extensions import Self, Unpack
+from typing_extensions import Self
 
 from reactvec import Schedule, Topology
+from reactvec.native_env_bank import NativeEnvBank
 
-from .checkpoint import Checkpoint, differing, read_checkpoint, stored_settings, write_checkpoint
-from .checks import CheckpointError, ConfigError
-from .config import AlgorithmConfig, AlgorithmSettings
+from .best_model import BestModel
+from .callbacks import functions
+from .checks import ConfigError
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
 from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
-from .evaluation import evaluate
-from .learner import Learner
+from .evaluation import Evaluation
+from .export import GreedyPolicy, export
 from .observations import as_rows
 from .progress import Progress, passed, torch_threads
+from .restoring import C, Restorable
 
 Array = npt.NDArray[Any]
-C = TypeVar("C", bound=AlgorithmConfig)
 
 MODULE_ID = "default_policy"
 AGENT_ID = "default_agent"
@@ -49,15 +48,13 @@ class Inference(Protocol):
         """Outputs for all rows."""
 
 
-class Algorithm(ABC, Generic[C]):
+class Algorithm(Restorable[C]):
     """One training: `train()` runs an iteration, `evaluate()` and `predict()` use the weights learned so far.
 
     Subclasses build their reactors in `_assemble`. A context manager; `stop()` closes the environments, after
     which `predict`, `evaluate` and `save_to_path` still work.
     """
 
-    config_class: type[C]
-    learner: Learner
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
     net: Any
@@ -73,6 +70,7 @@ class Algorithm(ABC, Generic[C]):
             torch.empty(0, device=config.device)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(f"device={config.device!r}: {error}") from None
+        self.best = BestModel()
         self._open(Progress())
 
     def _open(self, before: Progress) -> None:
@@ -83,7 +81,9 @@ class Algorithm(ABC, Generic[C]):
         self.observation_space = check_observations(self.envs.single_observation_space)
         self.action_space = self.envs.single_action_space
         self.statistics = EpisodeStatistics(
-            self.num_envs, reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows
+            self.num_envs,
+            reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows,
+            tells=bool(functions(config.on_episode_end)),
         )
         self.place = place_of(config, self.envs)
         topology = Topology()
@@ -100,6 +100,7 @@ class Algorithm(ABC, Generic[C]):
             raise
         self._inference = self._make_inference()
         self._asked = self._predictions = 0
+        self._evaluation: Evaluation | None = None
 
     @property
     def spread(self) -> bool:
@@ -123,21 +124,13 @@ class Algorithm(ABC, Generic[C]):
     def _make_inference(self) -> Inference:
         """What `_actions` gets the outputs from, by the learner's weights."""
 
+    def _greedy(self) -> GreedyPolicy:
+        """What is exported: the learner's network, and what makes greedy actions of its outputs."""
+        raise ConfigError(f"{type(self).__name__} cannot be exported yet")
+
     @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:
         """What the acting part reports, beside episode statistics."""
-
-    @abstractmethod
-    def _spread_weights(self) -> None:
-        """Copy the learner's weights to all that act or value by a copy of them."""
-
-    @abstractmethod
-    def _arrays(self) -> dict[str, Array]:
-        """What a checkpoint holds beside weights and optimizer; no name is one of the optimizer's."""
-
-    @abstractmethod
-    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `_arrays`."""
 
     # Training
 
@@ -159,9 +152,10 @@ class Algorithm(ABC, Generic[C]):
         """Environment steps of one `train()`."""
         return max(self.config.min_sample_timesteps_per_iteration, self.tags_per_round * self.num_envs)
 
-    def train_steps(self, steps: int) -> dict[str, Any]:
+    def train_steps(self, steps: int, log: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """`train()` for this many environment steps; what is no multiple of `num_envs`, or of a round of learning, is
-        done too, and counts for the next time.
+        done too, and counts for the next time. `log` gets the result before a checkpoint is written: who goes on from
+        that finds it logged.
         """
         if self.execution.closed:
             raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
@@ -176,16 +170,25 @@ class Algorithm(ABC, Generic[C]):
                 finally:
                     self._after_advancing()
         self._before.iterations += 1
-        result: dict[str, Any] = {}
+        self._tell_of_episodes()
+        evaluated: dict[str, Any] = {}
         if passed(self.config.evaluation_interval, before, self.progress.steps):
-            result["evaluation"] = self.evaluate()
+            evaluated["evaluation"] = self.evaluate()
         seconds = time.perf_counter() - begin
         self._before.seconds += seconds
-        result = {**self._metrics(seconds), **result}
-        folder = self.config.checkpoint_dir
-        if folder and passed(self.config.checkpoint_interval, before, self.progress.steps):
-            self.save_to_path(Path(folder) / f"step_{self.progress.steps}")
+        result = {**self._metrics(seconds), **evaluated}
+        if log is not None:
+            log(result)
+        if evaluated:
+            self._keep_best(evaluated["evaluation"]["env_runners"]["episode_return_mean"])
+        if passed(self.config.checkpoint_interval, before, self.progress.steps):
+            self.save_checkpoint()
+        self._call("on_train_result", result=result)
         return result
+
+    def _tell_of_episodes(self) -> None:
+        for env, total, length in self.statistics.take_finished():
+            self._call("on_episode_end", metrics={"env": env, "episode_return": total, "episode_len": length})
 
     @property
     def progress(self) -> Progress:
@@ -270,129 +273,72 @@ class Algorithm(ABC, Generic[C]):
         """RLlib's name of `predict`."""
         return self.predict(obs, explore)
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self, *, draw: int = 0) -> dict[str, Any]:
         """Run `evaluation_duration` greedy episodes with the weights learned so far.
 
         Each environment runs the same number. Environments and seeds are disjoint from those of training, and
-        the same at each call. Returns
+        the same at each call; another `draw` has other seeds. Returns
         `env_runners/{episode_return_mean, _std, _min, _max, episode_len_mean, num_episodes}`.
         """
+        evaluation, self._evaluation = self._evaluation or self._make_evaluation(), None
+        seeds = env_seeds(self.config.seed, evaluation.envs.rows, evaluation=True, restarts=draw)
+        try:
+            with self._inferring():
+                results = {"env_runners": evaluation.run(seeds)}
+            if isinstance(evaluation.envs, NativeEnvBank) and not self.execution.closed:
+                self._evaluation = evaluation  # kernels remember nothing, so that they may serve the next time
+        finally:
+            if self._evaluation is None:
+                evaluation.close()
+        self._call("on_evaluate_end", metrics=results)
+        return results
+
+    def evaluate_best(self) -> dict[str, Any]:
+        """`evaluate` with the best weights so far (`best`), on seeds that had no part in choosing them."""
+        if not self.best.exists:
+            raise RuntimeError("there was no evaluation yet to choose the best weights by; set evaluation_interval")
+        own = self.get_weights()
+        self._load_weights(self.best.weights)
+        try:
+            return self.evaluate(draw=1)
+        finally:
+            self._load_weights(own)
+
+    def _make_evaluation(self) -> Evaluation:
         config = self.config
         count = min(config.evaluation_num_envs, config.evaluation_duration)
         bank = evaluation_bank(config, count)
         if bank.single_observation_space != self.observation_space:
             raise ConfigError(f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}")
-        with self._inferring() as inference:
-            results = evaluate(
-                bank,
-                lambda obs: self._actions(inference(obs), False),
-                episodes=config.evaluation_duration // count,
-                seeds=env_seeds(config.seed, count, evaluation=True),
-                place=place_of(config, bank),
-            )
-        return {"env_runners": results}
+        return Evaluation(
+            bank,
+            lambda obs: self._actions(self._inference(obs), False),
+            episodes=config.evaluation_duration // count,
+            place=place_of(config, bank),
+        )
+
+    def export(self, path: str | os.PathLike[str]) -> str:
+        """Write the agent as one program from a batch of observations to greedy actions, normalisation included, by the
+        ending of `path`: .pt2 for `torch.export.load`, .onnx for ONNX. Returns the absolute path.
+
+        Raises:
+            ConfigError: another ending, or a network that cannot be exported.
+            MissingExtra: ONNX needs packages that are not installed.
+        """
+        self.learner.settle()
+        return export(self._greedy(), self.observation_space, path)
 
     def get_module(self) -> nn.Module:
         """The network that learns, live; changes to it reach the policy only with the next round."""
         self.learner.settle()
         return self.learner.module
 
-    def get_weights(self) -> dict[str, npt.NDArray[Any]]:
-        """Copies of the network's weights by name."""
-        self.learner.settle()
-        return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
-
-    def set_weights(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
-        self.learner.settle()
-        tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-        try:
-            self.learner.module.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise ValueError(f"these weights do not fit the network: {error}") from None
-        self._spread_weights()
-
-    # Saving
-
-    def get_state(self) -> Checkpoint:
-        """What a resumed training needs; the replay buffer and the environments start anew."""
-        self.learner.settle()
-        config = self.config.to_dict()
-        for name, kind in (("env", str), ("evaluation_env", str), ("model", dict)):
-            config[name] = config[name] if isinstance(config[name], kind) else None
-        state = {
-            "algorithm": type(self).__name__,
-            "config": config,
-            "spaces": [str(self.observation_space), str(self.action_space)],
-            "progress": asdict(self.progress),
-            "returns": list(self.statistics.returns),
-            "lengths": list(self.statistics.lengths),
-        }
-        return Checkpoint(self.get_weights(), {**self._arrays(), **self.learner.optimizer_state()}, state)
-
-    def set_state(self, checkpoint: Checkpoint) -> None:
-        """Go on from where `get_state` was called, with this algorithm's own settings.
-
-        Raises:
-            CheckpointError: it is of another algorithm, network or environment.
-        """
-        weights, arrays, state = checkpoint
-        spaces = [str(self.observation_space), str(self.action_space)]
-        if state["algorithm"] != type(self).__name__ or state["spaces"] != spaces:
-            raise CheckpointError(
-                f"this is a checkpoint of {state['algorithm']} on {' and '.join(state['spaces'])}, "
-                f"not of {type(self).__name__} on {' and '.join(spaces)}"
-            )
-        own = self._arrays()
-        kept = {name: array for name, array in arrays.items() if name in own}
-        optimizer = {name: array for name, array in arrays.items() if name not in own}
-        bad = differing(weights, self.learner.module.state_dict()) + differing(kept, own)
-        if bad or not self.learner.optimizer_fits(optimizer):
-            what = ", ".join(bad) or "the optimizer's state"
-            raise CheckpointError(f"this checkpoint is of another network than the config's: {what}")
-        before = Progress(**state["progress"])
-        self.stop()
-        self._open(replace(before, restarts=before.restarts + 1))
-        self.statistics.returns.extend(state["returns"])
-        self.statistics.lengths.extend(state["lengths"])
-        self.set_weights(weights)
-        self._load_arrays(kept)
-        self.learner.load_optimizer_state(optimizer)
-
-    def save_to_path(self, path: str | os.PathLike[str]) -> str:
-        """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
-        return str(write_checkpoint(path, self.get_state()))
-
-    def restore_from_path(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
-        self.set_state(read_checkpoint(path))
-
-    @classmethod
-    def from_checkpoint(cls, path: str | os.PathLike[str], **settings: Unpack[AlgorithmSettings]) -> Self:
-        """The algorithm that was saved, with its config but for `settings`. No code of the checkpoint is run.
-
-        An environment or model that was an object is not in a checkpoint: pass `env=` or `model=` again.
-
-        Raises:
-            CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
-        """
-        checkpoint = read_checkpoint(path)
-        stored = stored_settings(path, checkpoint, settings)
-        try:
-            config = cls.config_class.from_dict(stored)
-        except ConfigError as error:
-            raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
-        algorithm = cls(config.update(settings))
-        try:
-            algorithm.set_state(checkpoint)
-        except BaseException:
-            algorithm.stop()
-            raise
-        return algorithm
-
     def stop(self) -> None:
         """Close the environments that training built; stopping again does nothing."""
         self.execution.close()
+        if self._evaluation is not None:
+            self._evaluation.close()
+            self._evaluation = None
 
     def __enter__(self) -> Self:
         return self

@@ -22,8 +22,9 @@ from safetensors.numpy import load, save
 
 from .checks import CheckpointError
 
-FORMAT: Final = 1
-_JSON, _WEIGHTS, _ARRAYS = "checkpoint.json", "weights.safetensors", "arrays.npz"
+FORMAT: Final = 2
+JSON: Final = "checkpoint.json"
+_WEIGHTS, _ARRAYS = "weights.safetensors", "arrays.npz"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -41,8 +42,14 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
 
     A link is followed. A process that is killed just while the old one is exchanged for the new leaves both
     beside `path`, whole, as `.NAME.HEX.old` and `.NAME.HEX`.
+
+    Raises:
+        CheckpointError: `path` is something else, or it cannot be written (a full disk); what was there is untouched.
     """
-    target = check_target(path)
+    try:
+        target = check_target(path)
+    except OSError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be written: {error}") from error
     arrays: dict[str, Any] = dict(checkpoint.arrays)
     for name, array in arrays.items():
         if array.dtype.hasobject:
@@ -58,7 +65,17 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
         "state": checkpoint.state,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
-    parts[_JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
+    parts[JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
+    try:
+        _write(target, parts)
+    except OSError as error:
+        raise CheckpointError(
+            f"checkpoint {target} cannot be written ({error.strerror or error}); those written before are as they were"
+        ) from error
+    return target
+
+
+def _write(target: Path, parts: Mapping[str, bytes]) -> None:
     folder = _hidden(target)
     try:
         folder.mkdir()  # mode by the umask
@@ -70,19 +87,23 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
         _replace(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return target
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
     """Where `write_checkpoint(path)` writes to, its parents made; CheckpointError or OSError where it cannot."""
     target = Path(path).resolve()
-    if target.exists() and not (target / _JSON).is_file() and (target.is_file() or any(target.iterdir())):
+    if target.exists() and not is_checkpoint(target) and (target.is_file() or any(target.iterdir())):
         raise CheckpointError(f"{target} exists and is no checkpoint; choose another path")
     target.parent.mkdir(parents=True, exist_ok=True)
     trial = _hidden(target)
     trial.mkdir()
     trial.rmdir()
     return target
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether this folder holds a checkpoint, whole or not."""
+    return (path / JSON).is_file()
 
 
 def _hidden(target: Path) -> Path:
@@ -116,10 +137,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: for whatever is wrong with it; the message says what.
     """
     folder = Path(path)
-    if not (folder / _JSON).is_file():
-        raise CheckpointError(f"{folder} is no checkpoint: it has no {_JSON}")
+    if not is_checkpoint(folder):
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {JSON}")
     try:
-        content = json.loads((folder / _JSON).read_bytes())
+        content = json.loads((folder / JSON).read_bytes())
         version = content["format"]
         if version == FORMAT:
             return _parse(folder, content)
@@ -135,7 +156,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     total = content.pop("sum")
     if total != _sum(content):
-        raise CheckpointError(f"{_JSON} was changed")
+        raise CheckpointError(f"{JSON} was changed")
     parts = {name: (folder / name).read_bytes() for name in (_WEIGHTS, _ARRAYS)}
     for name, data in parts.items():
         if hashlib.sha256(data).hexdigest() != content["sha256"][name]:
@@ -145,6 +166,16 @@ def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])
 
 
+def under(name: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """Arrays by names that begin with `name` and a slash."""
+    return {f"{name}/{part}": array for part, array in arrays.items()}
+
+
+def section(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:
+    """The inverse of `under`: those of `arrays` whose names begin so."""
+    return {part[len(name) + 1 :]: array for part, array in arrays.items() if part.startswith(f"{name}/")}
+
+
 def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
     """The names that only one of them has, or whose shapes differ."""
     return [
@@ -152,6 +183,12 @@ def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
         for name in sorted({*arrays, *own})
         if name not in arrays or name not in own or tuple(arrays[name].shape) != tuple(own[name].shape)
     ]
+
+
+def check_algorithm(path: str | os.PathLike[str], checkpoint: Checkpoint, name: str) -> None:
+    """CheckpointError unless it is of the algorithm of this name."""
+    if (kind := checkpoint.state["algorithm"]) != name:
+        raise CheckpointError(f"checkpoint {path} is of {kind}, not of {name}")
 
 
 def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from typing_extensions import Self, TypedDict, Unpack
 
+from .callbacks import Callbacks, CallbackSettings, check_callbacks
 from .checks import Check, ConfigError, folder, number, one_of, optional, ramp, whole
 from .piecewise import Ramp
 from .settings import Settings
@@ -114,6 +115,7 @@ class EvaluationSettings(TypedDict, total=False):
     evaluation_duration: int
     evaluation_num_envs: int
     evaluation_env: EnvSource | None
+    stop_at_return: float | None
 
 
 class CheckpointingSettings(TypedDict, total=False):
@@ -121,6 +123,7 @@ class CheckpointingSettings(TypedDict, total=False):
 
     checkpoint_dir: str | None
     checkpoint_interval: int | None
+    keep_checkpoints: int | None
 
 
 class DebuggingSettings(TypedDict, total=False):
@@ -128,6 +131,8 @@ class DebuggingSettings(TypedDict, total=False):
 
     seed: int
     log_dir: str | None
+    log_interval: int | None
+    wandb_project: str | None
 
 
 class AlgorithmSettings(
@@ -136,6 +141,7 @@ class AlgorithmSettings(
     TrainingSettings,
     EvaluationSettings,
     CheckpointingSettings,
+    CallbackSettings,
     DebuggingSettings,
     total=False,
 ):
@@ -199,16 +205,35 @@ class AlgorithmConfig(Settings):
     """Environments that evaluate side by side."""
     evaluation_env: EnvSource | None = None
     """What to evaluate on; None: `env`."""
+    stop_at_return: float | None = None
+    """Training ends early when an evaluation's mean return is at least this; None: it does not."""
 
     checkpoint_dir: str | None = None
     """Folder that receives checkpoints during training; None: none are written."""
     checkpoint_interval: int | None = None
-    """Environment steps between checkpoints; None: only when asked."""
+    """Environment steps between checkpoints; None: only when training is over, and when asked."""
+    keep_checkpoints: int | None = 3
+    """How many of them are kept, the newest; None: all."""
+
+    on_train_result: Callbacks = None
+    """Called after each `train()` with algorithm= and result=, its result."""
+    on_episode_end: Callbacks = None
+    """Called after each `train()` for each training episode that ended in it, with algorithm= and metrics=: `env`,
+    `episode_return` and `episode_len`.
+    """
+    on_evaluate_end: Callbacks = None
+    """Called after each evaluation with algorithm= and metrics=, its result."""
+    on_checkpoint_loaded: Callbacks = None
+    """Called with algorithm= when it has gone on from a checkpoint."""
 
     seed: int = 0
     """What everything random is a function of."""
     log_dir: str | None = None
-    """Folder that receives TensorBoard event files; None: none are written."""
+    """Folder that receives progress.csv, progress.jsonl and TensorBoard event files; None: none are written."""
+    log_interval: int | None = None
+    """Environment steps between two lines of a log, at least; None: about 200 lines per run."""
+    wandb_project: str | None = None
+    """Project of Weights & Biases that gets the logs, too; None: none does."""
 
     _groups: ClassVar[dict[str, Any]] = {
         "environment": EnvironmentSettings,
@@ -216,6 +241,7 @@ class AlgorithmConfig(Settings):
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
         "checkpointing": CheckpointingSettings,
+        "callbacks": CallbackSettings,
         "debugging": DebuggingSettings,
     }
     _parts: ClassVar[dict[str, type[Settings]]] = {"model": ModelConfig}
@@ -242,8 +268,15 @@ class AlgorithmConfig(Settings):
         "evaluation_num_envs": whole(1),
         "checkpoint_dir": folder,
         "checkpoint_interval": whole(1, none=True),
+        "keep_checkpoints": whole(1, none=True),
+        "stop_at_return": optional(number(float("-inf"))),
+        **dict.fromkeys(CallbackSettings.__annotations__, check_callbacks),
         "seed": whole(0),
         "log_dir": folder,
+        "log_interval": whole(1, none=True),
+        "wandb_project": lambda v: (
+            None if v is None or isinstance(v, str) else "must be the name of a project, or None"
+        ),
     }
 
     def validate(self) -> None:
@@ -264,6 +297,17 @@ class AlgorithmConfig(Settings):
             )
         if self.checkpoint_interval is not None and self.checkpoint_dir is None:
             raise ConfigError("checkpoint_interval is set, but not where to write: set checkpoint_dir too")
+        if self.stop_at_return is not None and self.evaluation_interval is None:
+            raise ConfigError("stop_at_return compares evaluations, and there are none: set evaluation_interval")
+
+    def stored(self) -> dict[str, Any]:
+        """All settings as a checkpoint holds them: None in place of what JSON cannot hold."""
+        kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
+        kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
+        return {
+            name: value if isinstance(value, kinds.get(name, object)) else None
+            for name, value in self.to_dict().items()
+        }
 
     def environment(self, **settings: Unpack[EnvironmentSettings]) -> Self:
         """Set what is learned on."""
@@ -284,6 +328,10 @@ class AlgorithmConfig(Settings):
     def checkpointing(self, **settings: Unpack[CheckpointingSettings]) -> Self:
         """Set when and where the state is saved."""
         return self._group("checkpointing", settings)
+
+    def callbacks(self, **settings: Unpack[CallbackSettings]) -> Self:
+        """Set what is called at the events of a training."""
+        return self._group("callbacks", settings)
 
     def debugging(self, **settings: Unpack[DebuggingSettings]) -> Self:
         """Set the seed and what is logged."""

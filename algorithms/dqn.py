@@ -24,12 +24,14 @@ from torch import Tensor, nn
 from reactvec import Topology
 
 from .backends import kernel_or_reason, learner_kernel_or_reason
+from .checkpoint import differing, section, under
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .dqn_kernel import KernelFit
 from .draws import Draws
 from .environments import learner_workers
 from .epsilon_greedy import KernelEpsilonGreedy, TorchEpsilonGreedy
+from .export import CategoryActions, GreedyPolicy
 from .heads import make_head
 from .kernels.q_network import QNetworkKernel
 from .observations import as_tensors
@@ -208,6 +210,10 @@ class DQN(OffPolicy[DQNConfig]):
             return QInference(self.net, learner.parameters)
         return BlockInference(learner.module, self.observation_space, config.inference_rows, config.device)
 
+    def _greedy(self) -> GreedyPolicy:
+        actions = CategoryActions(self.actions, [int(self.actions.n)], [int(self.actions.start)])
+        return GreedyPolicy(self.learner.module, actions)
+
     def _runner_metrics(self) -> dict[str, float]:
         return {"epsilon": self.epsilon.at(self.progress.steps)}
 
@@ -227,3 +233,16 @@ class DQN(OffPolicy[DQNConfig]):
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         super()._load_arrays(arrays)
         self.learner.syncs = int(arrays["syncs"])
+
+    def _memory(self) -> dict[str, Array] | None:
+        if not self.config.save_replay_buffer:
+            return None
+        return {"acting": self.policy.acting(), **under("replay", self.replay.arrays())}
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        own = self.replay.arrays()
+        kept = section(arrays, "replay")
+        if exact or not set(differing(kept, own)) - {"places", "ring/finals", "ring/free"}:  # which grow
+            self.replay.load(kept, exact)
+        if exact:
+            self.policy.act_by(arrays["acting"])

@@ -124,7 +124,7 @@ def _unreadable(space: Space) -> ConfigError:
 def _encode(space: Space, values: Tensor) -> Tensor:
     if isinstance(space, spaces.Discrete):
         return nn.functional.one_hot(values.long() - int(space.start), int(space.n)).float()
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(values.shape[0], -1)  # no len(), which an export would take for a constant
     if isinstance(space, spaces.MultiDiscrete):
         sizes, starts = space.nvec.reshape(-1).tolist(), np.broadcast_to(space.start, space.shape).reshape(-1)
         columns = zip(flat.long().unbind(1), sizes, starts.tolist(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,18 @@ class EpisodeStatistics:
     """Returns and lengths of the last `window` finished episodes, and counts of all.
 
     With `reset_rows` the row after an end is a reset and no step, as in vector envs whose autoreset mode is NEXT_STEP.
+    With `tells` the episodes that end are kept until `take_finished`.
     """
 
-    def __init__(self, num_envs: int, *, window: int = 100, reset_rows: bool = False) -> None:
+    def __init__(self, num_envs: int, *, window: int = 100, reset_rows: bool = False, tells: bool = False) -> None:
         self.returns: deque[float] = deque(maxlen=window)
         self.lengths: deque[int] = deque(maxlen=window)
         self.episodes = 0  # that ended, since this program runs
         self.tags = 0  # counted so far
         self.steps = 0  # of environments, since this program runs
         self._current = Episodes(num_envs)
+        self._tells = tells
+        self._finished: list[tuple[int, float, int]] = []
         self._ended = np.zeros((1, num_envs), np.bool_) if reset_rows else None
 
     @property
@@ -51,7 +55,24 @@ class EpisodeStatistics:
         self.episodes += len(episodes)
         self.returns.extend(total for _, total, _ in episodes)
         self.lengths.extend(length for _, _, length in episodes)
+        if self._tells:
+            self._finished += episodes
         return valid
+
+    def take_finished(self) -> list[tuple[int, float, int]]:
+        """Environment, return and length of the episodes that ended since the last call, in order."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    @property
+    def running(self) -> tuple[Array, Array]:
+        """Sums of rewards, float64 `[N]`, and lengths, int64 `[N]`, of the episodes that go on: copies."""
+        return self._current.totals.copy(), self._current.lengths.copy()
+
+    def go_on(self, counted: Sequence[int], totals: Array, lengths: Array) -> None:
+        """Take over tags, steps and episodes that were counted, and the episodes that go on."""
+        self.tags, self.steps, self.episodes = counted
+        self._current.totals[...], self._current.lengths[...] = totals, lengths
 
     def metrics(self) -> dict[str, float]:
         """RLlib's `env_runners` results; NaN where no episode has finished yet."""

@@ -7,7 +7,7 @@ counted from 0, `action` what the environment gets.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +81,14 @@ class KernelEpsilonGreedy(Reactor):
         self.send(flat, packed)
         self.kernel.begin_with(packed)
 
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.kernel.acting_by()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.kernel.begin_with(weights)
+
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights, in torch's order, as the port carries them."""
         self.net.pack(flat, weights)
@@ -99,6 +107,7 @@ class TorchEpsilonGreedy(Reactor):
     weights = InputPort(dtype=np.float32)
     choice = OutputPort(dtype=np.int64)
     action = OutputPort()
+    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -128,13 +137,21 @@ class TorchEpsilonGreedy(Reactor):
         """Act by these weights from now on."""
         self.parameters.load(flat)
 
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+        return self.parameters.numpy().copy()
+
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+        self.parameters.load(weights)
+
     def send(self, flat: Array, weights: Array) -> None:
         """Write weights as the port carries them."""
         weights[...] = flat
 
     def _draw(self) -> None:
-        """Draw for the steps from now on."""
-        count = self.before.tags + self.tags
+        """Draw for all steps of this chunk."""
+        count = self.before.tags + self.tags // _CHUNK * _CHUNK
         step, env = np.arange(count, count + _CHUNK)[:, None], np.arange(self.num_envs)
         self._luck = self._draws[0].uniform(env, step)
         self._random = self._draws[1].integers(self.actions, env, step)
@@ -145,7 +162,7 @@ class TorchEpsilonGreedy(Reactor):
         if fresh.any():
             self.parameters.load(weights)
         row = self.tags % _CHUNK
-        if row == 0:
+        if row == 0 or not len(self._luck):  # a restored policy begins in the middle
             self._draw()
         explore = self._luck[row] < self.epsilon.at(self.before.steps + int(env_steps))
         choice[...] = self._random[row]

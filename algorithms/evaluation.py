@@ -53,6 +53,11 @@ class EpisodeRecorder(Reactor):
         self.lengths = np.zeros((num_envs, episodes), np.int64)
         self._episode = np.zeros(num_envs, np.int64)
 
+    def clear(self) -> None:
+        """Forget all episodes."""
+        for array in (self.returns, self.lengths, self._episode):
+            array.fill(0)
+
     @property
     def done(self) -> bool:
         """Whether all wanted episodes have ended."""
@@ -67,33 +72,54 @@ class EpisodeRecorder(Reactor):
         self._episode[env] += (terminated | truncated)[env]
 
 
+class Evaluation:
+    """Runs `episodes` episodes in each environment of `bank`, by the actions that `choose` makes of observations, as
+    often as it is asked to. Rewards are as the environments give them. `close` closes the bank.
+    """
+
+    def __init__(
+        self, bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, place: Placement = INLINE
+    ) -> None:
+        topology = Topology()
+        self.envs = topology.add("envs", bank)
+        policy = topology.add("policy", Greedy(bank, choose))
+        self.recorder = topology.add("recorder", EpisodeRecorder(bank.rows, episodes))
+        topology.external(bank.request)
+        topology.connect(bank.obs, policy.obs, delay=1)
+        topology.connect(policy.action, bank.action)
+        for name in ("reward", "terminated", "truncated"):
+            topology.connect(getattr(bank, name), getattr(self.recorder, name))
+        self.execution = execute(topology, place)
+
+    def run(self, seeds: list[int]) -> dict[str, float]:
+        """Begin with resets by these seeds, one per environment; returns RLlib's results of the episodes."""
+        recorder, request = self.recorder, self.execution.input(self.envs.request)
+        recorder.clear()
+        for env, seed in enumerate(seeds):
+            request[env] = (seed, None)
+        self.execution.command("reset")
+        while not recorder.done:
+            self.execution.advance(_TAGS)
+        return {
+            "episode_return_mean": float(recorder.returns.mean()),
+            "episode_return_std": float(recorder.returns.std()),
+            "episode_return_min": float(recorder.returns.min()),
+            "episode_return_max": float(recorder.returns.max()),
+            "episode_len_mean": float(recorder.lengths.mean()),
+            "num_episodes": recorder.returns.size,
+        }
+
+    def close(self) -> None:
+        """Close the environments; closing again does nothing."""
+        self.execution.close()
+
+
 def evaluate(
     bank: EnvBank, choose: Callable[[Array], Array], *, episodes: int, seeds: list[int], place: Placement = INLINE
 ) -> dict[str, float]:
-    """Run `episodes` episodes in each environment of `bank` and close it; rewards are as the environments
-    give them.
-    """
-    topology = Topology()
-    envs = topology.add("envs", bank)
-    policy = topology.add("policy", Greedy(bank, choose))
-    recorder = topology.add("recorder", EpisodeRecorder(bank.rows, episodes))
-    topology.external(envs.request)
-    topology.connect(envs.obs, policy.obs, delay=1)
-    topology.connect(policy.action, envs.action)
-    for name in ("reward", "terminated", "truncated"):
-        topology.connect(getattr(envs, name), getattr(recorder, name))
-    with execute(topology, place) as execution:
-        request = execution.input(envs.request)
-        for env, seed in enumerate(seeds):
-            request[env] = (seed, None)
-        execution.command("reset")
-        while not recorder.done:
-            execution.advance(_TAGS)
-    return {
-        "episode_return_mean": float(recorder.returns.mean()),
-        "episode_return_std": float(recorder.returns.std()),
-        "episode_return_min": float(recorder.returns.min()),
-        "episode_return_max": float(recorder.returns.max()),
-        "episode_len_mean": float(recorder.lengths.mean()),
-        "num_episodes": recorder.returns.size,
-    }
+    """Evaluate once, and close `bank`."""
+    evaluation = Evaluation(bank, choose, episodes=episodes, place=place)
+    try:
+        return evaluation.run(seeds)
+    finally:
+        evaluation.close()

@@ -1,42 +1,53 @@
-"""EventLog: results as scalars in TensorBoard's event files."""
+"""EventLog: results as scalars in TensorBoard's event files, and in Weights & Biases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+from .checks import MissingExtra
+from .progress_file import STEPS
 
 
 class EventLog:
-    """Writes the numbers of result dicts under their paths (`env_runners/episode_return_mean`); without a
-    folder, nothing.
-    """
+    """TensorBoard's event files in `folder`; what was logged after `steps` counts as never logged."""
 
-    def __init__(self, folder: str | None) -> None:
-        self._writer: SummaryWriter | None = None
-        if folder is not None:
-            from torch.utils.tensorboard import SummaryWriter
+    def __init__(self, folder: str, steps: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(folder)
+        self._writer = SummaryWriter(folder, purge_step=steps + 1 if steps else None)
 
-    def write(self, result: Mapping[str, Any]) -> None:
-        """Log a result at its number of environment steps."""
-        if self._writer is not None:
-            for path, value in scalars(result):
-                self._writer.add_scalar(path, value, result["num_env_steps_sampled_lifetime"])
+    def write(self, row: Mapping[str, float]) -> None:
+        """Log each number at its number of environment steps."""
+        for path, value in row.items():
+            if path != STEPS:
+                self._writer.add_scalar(path, value, int(row[STEPS]))
 
     def close(self) -> None:
         """Flush and close the files."""
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
 
 
-def scalars(result: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in nested dicts, with their keys joined by slashes."""
-    for key, value in result.items():
-        if isinstance(value, Mapping):
-            yield from scalars(value, f"{path}{key}/")
-        elif isinstance(value, int | float):
-            yield f"{path}{key}", float(value)
+class WandbLog:
+    """A run of Weights & Biases; a resumed training goes on in its run, whose id is in `folder`."""
+
+    def __init__(self, project: str, settings: dict[str, Any], folder: str | None, steps: int) -> None:
+        try:
+            import wandb
+        except ModuleNotFoundError:
+            raise MissingExtra("wandb_project needs wandb: pip install wandb", name="wandb") from None
+        note = Path(folder) / "wandb_id" if folder is not None else None
+        known = note.read_text().strip() if steps and note is not None and note.exists() else None
+        self._run = wandb.init(project=project, config=settings, id=known, resume="allow")
+        if note is not None:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(self._run.id)
+
+    def write(self, row: Mapping[str, float]) -> None:
+        """Log a row at its number of environment steps."""
+        self._run.log(dict(row), step=int(row[STEPS]))
+
+    def close(self) -> None:
+        """End the run."""
+        self._run.finish()

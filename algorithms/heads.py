@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .checks import ConfigError
 from .draws import Draws
+from .export import CategoryActions, RealActions
 from .kernels.head import HeadKernel
 
 Array = npt.NDArray[Any]
@@ -42,6 +43,10 @@ class Head(ABC):
         return choices, actions.reshape(len(actions), *self.shape), log_probs
 
     @abstractmethod
+    def greedy(self) -> nn.Module:
+        """What makes the most likely actions `[n, *shape]` of outputs in torch, for an export."""
+
+    @abstractmethod
     def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
         """The logarithm `[n]` of the probability, or density, of choices `[n, parts]`."""
 
@@ -56,7 +61,11 @@ class Categories(Head):
     def __init__(self, space: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary, key: int) -> None:
         sizes, starts = _categories(space)
         super().__init__(space, HeadKernel("categories", sizes, starts, space.dtype, key))
-        self.sizes = sizes
+        self.sizes, self.starts = sizes, starts
+
+    def greedy(self) -> CategoryActions:
+        """See Head."""
+        return CategoryActions(self.space, self.sizes, self.starts)
 
     def _log_probs(self, outputs: Tensor) -> list[Tensor]:
         parts = [outputs] if self.parts == 1 else torch.split(outputs, self.sizes, 1)
@@ -85,7 +94,11 @@ class Gaussian(Head):
         if squash and not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise ConfigError(f"actions of {space} have no bounds to be squashed into; set squash_actions=False")
         super().__init__(space, HeadKernel("squash" if squash else "clip", low, high, space.dtype, key))
-        self.squash, self.bounds = squash, (space.low, space.high)
+        self.squash, self.bounds, self.box = squash, (space.low, space.high), space
+
+    def greedy(self) -> RealActions:
+        """See Head."""
+        return RealActions(self.box, self.squash)
 
     def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
         """See Head. (Squashed: Haarnoja et al. 2018, appendix C, in units of a range from -1 to 1.)"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ class Learner(Reactor):
     `part_lrs`, sizes and learning rates, splits the weights into consecutive parts; without, they are one part with the
     rate `lr`. `steps_before` environment steps have been taken by the run that this one resumes.
     """
+
+    saved: ClassVar[tuple[str, ...]] = ("gradient_steps",)
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ from .checks import ConfigError
 from .config import ModelConfig
 from .encoding import Inputs
 from .environments import learner_workers
+from .export import GreedyPolicy
 from .heads import make_head
 from .kernels.actor_critic import ActorCriticKernel
 from .parameters import FlatParameters
@@ -118,6 +119,9 @@ class PPO(Algorithm[PPOConfig]):
             return KernelInference(self.net, learner.parameters)
         return BlockInference(Joined(learner.module), self.observation_space, config.inference_rows, config.device)
 
+    def _greedy(self) -> GreedyPolicy:
+        return GreedyPolicy(self.learner.module, self.head.greedy())
+
     def _runner_metrics(self) -> dict[str, float]:
         return {}
 
@@ -132,6 +136,13 @@ class PPO(Algorithm[PPOConfig]):
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         self.learner.load_arrays(arrays)
+
+    def _memory(self) -> dict[str, Array]:
+        return {"acting": self.policy.acting()}
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        if exact:
+            self.policy.act_by(arrays["acting"])
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         outputs = np.ascontiguousarray(outputs[:, :-1])

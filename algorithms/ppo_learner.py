@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,7 @@ class PPOLearner(Learner):
 
     stored = InputPort(dtype=np.uint8)
     weights = OutputPort(dtype=np.float32)
+    saved: ClassVar[tuple[str, ...]] = (*Learner.saved, "rollouts", "settled_steps")
 
     def __init__(
         self,

@@ -50,3 +50,12 @@ class Priorities:
         if len(priorities):
             self.largest = max(self.largest, float(priorities.max()))
             self.tree.update(places.reshape(-1), priorities**self.alpha)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Copies of the priorities `[size]` and of the largest."""
+        return {"priorities": self.tree.priorities.copy(), "largest": np.array(self.largest)}
+
+    def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """The inverse of `arrays`."""
+        self.largest = float(arrays["largest"])
+        self.tree.update(np.arange(self.tree.capacity), np.array(arrays["priorities"], np.float64))

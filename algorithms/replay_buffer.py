@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, Reactor, present, reaction
 
+from .checkpoint import section, under
 from .draws import Draws
 from .off_policy_config import OffPolicyConfig
 from .piecewise import Piecewise
@@ -49,6 +50,7 @@ class ReplayBuffer(Reactor):
     importance = OutputPort(dtype=np.float32)  # what a sample's loss is multiplied by
     rounds = OutputPort((), np.int64)
     env_steps = OutputPort((), np.int64)  # environment steps of this run so far; resets are none
+    saved: ClassVar[tuple[str, ...]] = ("settled", "due", "drawn")
 
     def __init__(
         self, ring: TransitionRing, config: OffPolicyConfig, before: Progress, *, every_tag: bool = False
@@ -159,3 +161,26 @@ class ReplayBuffer(Reactor):
             return 1.0
         steps = self.steps_before + self.ring.writer.steps
         return self.priorities.weights(self.places, self.beta.at(steps))
+
+    def arrays(self) -> dict[str, Array]:
+        """Copies of what is held, for a checkpoint."""
+        priorities = {} if self.priorities is None else under("priorities", self.priorities.arrays())
+        return {"places": self.places.copy(), **under("ring", self.ring.state()), **priorities}
+
+    def load(self, arrays: dict[str, Array], exact: bool) -> None:
+        """The inverse of `arrays`; if not `exact`, what is stored next does not go on from what was stored last."""
+        self.places = np.array(arrays["places"], np.int64)
+        self.ring.load(section(arrays, "ring"))
+        if self.priorities is not None:
+            self.priorities.load(section(arrays, "priorities"))
+        if not exact:
+            self.ring.break_off()
+            self._settle_all()
+
+    def _settle_all(self) -> None:
+        """Priorities of what was restored into a program that has not stored anything."""
+        if self.priorities is not None:
+            places = np.arange(self.ring.ends.size)
+            held = self.ring.places(np.arange(len(self.ring)))
+            kept = self.priorities.tree.priorities[held] > 0
+            self.priorities.replace(held[~kept], np.setdiff1d(places, held))

@@ -33,7 +33,7 @@ class Settings:
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         """Refuse unknown names before the dataclass does, with a suggestion."""
-        cls._check_names(settings)
+        cls.check_names(settings)
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
@@ -42,11 +42,12 @@ class Settings:
     def __setattr__(self, name: str, value: object) -> None:
         if self.is_frozen:
             raise ConfigError(f"{type(self).__name__} is frozen (it runs already); change a copy() of it")
-        self._check_names({name: value})
+        self.check_names({name: value})
         object.__setattr__(self, name, value)
 
     @classmethod
-    def _check_names(cls, settings: Mapping[str, object]) -> None:
+    def check_names(cls, settings: Mapping[str, object]) -> None:
+        """UnknownSetting, with a suggestion, for a name that is no setting."""
         known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         for name in settings:
             if name not in known:

@@ -2,138 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
-from gymnasium.vector import VectorEnv
-from tqdm import tqdm
 from typing_extensions import Unpack
 
 from .algorithm import Algorithm
+from .checkpoint_folder import newest
 from .checks import ConfigError
 from .config import AlgorithmConfig, EnvSource
 from .dqn import DQN
 from .dqn_config import DQNConfig, DQNSettings
-from .event_log import EventLog
 from .ppo import PPO
 from .ppo_config import PPOConfig, PPOSettings
+from .run import A, TrainResult, run, summary
 from .sac import SAC
 from .sac_config import SACConfig, SACSettings
 
-A = TypeVar("A", bound=Algorithm[Any])
 C = TypeVar("C", bound=AlgorithmConfig)
+PathLike = str | os.PathLike[str]
 
 
-@dataclass
-class TrainResult(Generic[A]):
-    """What a training leaves behind."""
-
-    algorithm: A
-    """The algorithm, with its final weights; its environments are closed."""
-    history: list[dict[str, Any]] = field(default_factory=list)
-    """The result of each `train()`, in order."""
-    evaluation: dict[str, Any] | None = None
-    """The result of `evaluate()` with the final weights; None where there is nothing to evaluate on."""
-
-
+@overload
 def train_ppo(
     env: EnvSource | None = None,
     total_timesteps: int | None = None,
     /,
     *,
     config: PPOConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: None = None,
     progress: bool = True,
     **settings: Unpack[PPOSettings],
-) -> TrainResult[PPO]:
+) -> TrainResult[PPO]: ...
+@overload
+def train_ppo(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: PPOConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int],
+    progress: bool = True,
+    **settings: Unpack[PPOSettings],
+) -> list[TrainResult[PPO]]: ...
+def train_ppo(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: PPOConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    progress: bool = True,
+    **settings: Unpack[PPOSettings],
+) -> TrainResult[PPO] | list[TrainResult[PPO]]:
     """Train PPO on `env` for `total_timesteps` environment steps, then evaluate it.
 
     `settings` (such as `seed`; `env` and `total_timesteps` too may be given by name) change those of
     `config`, which itself is not changed. `progress` shows a bar with the mean return and the environment
     steps per second.
 
+    `resume` is a checkpoint, or a folder that holds some: training goes on from the newest that is whole, with its
+    settings but for those that are given. With `seeds` there is a run for each, one after the other; their logs and
+    checkpoints go to folders `seed_S` of `log_dir` and `checkpoint_dir`, and they are resumed from folders `seed_S`.
+
     Raises:
         ConfigError: a setting that does not exist, is given twice, or makes no sense.
+        CheckpointError: there is nothing to resume from, or a checkpoint cannot be written.
     """
-    final = _settled(PPOConfig, config, settings, env=env, total_timesteps=total_timesteps)
-    with final.build_algo() as algorithm:
-        return run(algorithm, final.total_timesteps, progress=progress)
+    given = _given(settings, env=env, total_timesteps=total_timesteps)
+    return _train(PPO, PPOConfig, config, given, resume, seeds, progress)
 
 
+@overload
 def train_dqn(
     env: EnvSource | None = None,
     total_timesteps: int | None = None,
     /,
     *,
     config: DQNConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: None = None,
     progress: bool = True,
     **settings: Unpack[DQNSettings],
-) -> TrainResult[DQN]:
+) -> TrainResult[DQN]: ...
+@overload
+def train_dqn(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: DQNConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int],
+    progress: bool = True,
+    **settings: Unpack[DQNSettings],
+) -> list[TrainResult[DQN]]: ...
+def train_dqn(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: DQNConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    progress: bool = True,
+    **settings: Unpack[DQNSettings],
+) -> TrainResult[DQN] | list[TrainResult[DQN]]:
     """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
-    final = _settled(DQNConfig, config, settings, env=env, total_timesteps=total_timesteps)
-    with final.build_algo() as algorithm:
-        return run(algorithm, final.total_timesteps, progress=progress)
+    given = _given(settings, env=env, total_timesteps=total_timesteps)
+    return _train(DQN, DQNConfig, config, given, resume, seeds, progress)
 
 
+@overload
 def train_sac(
     env: EnvSource | None = None,
     total_timesteps: int | None = None,
     /,
     *,
     config: SACConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: None = None,
     progress: bool = True,
     **settings: Unpack[SACSettings],
-) -> TrainResult[SAC]:
+) -> TrainResult[SAC]: ...
+@overload
+def train_sac(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: SACConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int],
+    progress: bool = True,
+    **settings: Unpack[SACSettings],
+) -> list[TrainResult[SAC]]: ...
+def train_sac(
+    env: EnvSource | None = None,
+    total_timesteps: int | None = None,
+    /,
+    *,
+    config: SACConfig | None = None,
+    resume: PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    progress: bool = True,
+    **settings: Unpack[SACSettings],
+) -> TrainResult[SAC] | list[TrainResult[SAC]]:
     """Train SAC on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
-    final = _settled(SACConfig, config, settings, env=env, total_timesteps=total_timesteps)
-    with final.build_algo() as algorithm:
-        return run(algorithm, final.total_timesteps, progress=progress)
+    given = _given(settings, env=env, total_timesteps=total_timesteps)
+    return _train(SAC, SACConfig, config, given, resume, seeds, progress)
 
 
-def _settled(kind: type[C], config: C | None, settings: Mapping[str, Any], **positional: Any) -> C:
-    """A config of `kind` that says what all arguments say together."""
+def _given(settings: Mapping[str, Any], **positional: Any) -> dict[str, Any]:
+    """All settings that the arguments name."""
     chosen = {name: value for name, value in positional.items() if value is not None}
+    for name in (name for name in chosen if name in settings):
+        raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
+    return {**settings, **chosen}
+
+
+def _train(
+    algorithm_class: type[A],
+    kind: type[C],
+    config: C | None,
+    given: dict[str, Any],
+    resume: PathLike | None,
+    seeds: Sequence[int] | None,
+    progress: bool,
+) -> TrainResult[A] | list[TrainResult[A]]:
     if config is not None and not isinstance(config, kind):
         raise ConfigError(
             f"config is a {type(config).__name__}, not a {kind.__name__}; pass settings by name: **config"
         )
-    for name in (name for name in chosen if name in settings):
-        raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
-    return (config.copy() if config is not None else kind()).update({**settings, **chosen})
+    if config is not None and resume is not None:
+        raise ConfigError("resume brings the settings of the checkpoint; change them by name instead of by config")
+    kind.check_names(given)
+    if seeds is None:
+        return _train_one(algorithm_class, kind, config, given, resume, progress)
+    if "seed" in given:
+        raise ConfigError("seed is given beside seeds; leave one out")
+    results = []
+    for seed in seeds:
+        own = {**_folders_of_seed(given, config, seed), "seed": seed}
+        results.append(_train_one(algorithm_class, kind, config, own, _seeds_checkpoint(resume, seed), progress))
+    if progress and results:
+        print(summary(list(seeds), results))
+    return results
 
 
-def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]:
-    """Train until the algorithm has seen `total_timesteps`, its earlier runs included, then evaluate it."""
-    result, config = TrainResult(algorithm), algorithm.config
-    log = EventLog(config.log_dir)
-    done = algorithm.progress.steps
-    try:
-        with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
-            while done < total_timesteps:
-                outcome = algorithm.train_steps(min(algorithm.iteration_steps, total_timesteps - done))
-                result.history.append(outcome)
-                log.write(outcome)
-                now = algorithm.progress.steps
-                bar.update(min(now, total_timesteps) - done)
-                bar.set_postfix_str(_describe(outcome, now - done))
-                done = now
-        result.evaluation = _evaluate(algorithm)
-        if result.evaluation is not None:
-            log.write({"evaluation": result.evaluation, "num_env_steps_sampled_lifetime": done})
-    finally:
-        log.close()
-    return result
+def _folders_of_seed(given: dict[str, Any], config: AlgorithmConfig | None, seed: int) -> dict[str, Any]:
+    """The settings of one of several seeds, in folders of its own."""
+    known = {name: getattr(config, name) for name in ("log_dir", "checkpoint_dir")} if config is not None else {}
+    folders = {name: {**known, **given}.get(name) for name in ("log_dir", "checkpoint_dir")}
+    return {**given, **{name: str(Path(path) / f"seed_{seed}") for name, path in folders.items() if path is not None}}
 
 
-def _describe(outcome: dict[str, Any], steps: int) -> str:
-    mean = outcome["env_runners"]["episode_return_mean"]
-    return f"return {mean:.1f}, fps {steps / max(outcome['time_this_iter_s'], 1e-9):,.0f}"
+def _seeds_checkpoint(resume: PathLike | None, seed: int) -> PathLike | None:
+    """Where a seed's run goes on from; None where it had not written anything yet."""
+    folder = None if resume is None else Path(resume) / f"seed_{seed}"
+    return folder if folder is not None and folder.is_dir() and any(folder.glob("*/checkpoint.json")) else None
 
 
-def _evaluate(algorithm: Algorithm[Any]) -> dict[str, Any] | None:
-    try:
-        return algorithm.evaluate()
-    except ConfigError:
-        if isinstance(algorithm.config.env, VectorEnv) and algorithm.config.evaluation_env is None:
-            return None
-        raise
+def _train_one(
+    algorithm_class: type[A],
+    kind: type[AlgorithmConfig],
+    config: AlgorithmConfig | None,
+    given: dict[str, Any],
+    resume: PathLike | None,
+    progress: bool,
+) -> TrainResult[A]:
+    algorithm: Algorithm[Any]
+    if resume is None:
+        settled = (config.copy() if config is not None else kind()).update(given)
+        algorithm = settled.build_algo()
+    else:
+        algorithm = _resumed(algorithm_class, resume, given)
+    assert isinstance(algorithm, algorithm_class)
+    with algorithm:
+        return run(algorithm, algorithm.config.total_timesteps, progress=progress)
+
+
+def _resumed(algorithm_class: type[A], resume: PathLike, given: dict[str, Any]) -> A:
+    path = newest(resume)
+    algorithm = algorithm_class.from_checkpoint(path, **given)
+    if algorithm.restart_reason is not None:
+        warnings.warn(
+            f"{path} does not go on bit by bit ({algorithm.restart_reason}): its environments begin anew, with other "
+            "seeds. Whoever resumes it again gets the same",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+    return algorithm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,8 +61,13 @@ class TransitionRing:
         self.actions = np.zeros((*shape, *action_shape), action_dtype)
         self.rewards = np.zeros(shape, np.float32)
         self.ends = np.full(shape, NO_TRANSITION, np.uint8)  # bits; at the head it stops windows
-        arrays = {**self.observations.arrays(), "actions": self.actions, "rewards": self.rewards, "ends": self.ends}
-        self.writer = RingWriter(self.held_slots, frame_stack, reset_rows=reset_rows, **arrays)
+        self._arrays = {
+            **self.observations.arrays(),
+            "actions": self.actions,
+            "rewards": self.rewards,
+            "ends": self.ends,
+        }
+        self.writer = RingWriter(self.held_slots, frame_stack, reset_rows=reset_rows, **self._arrays)
 
     def __len__(self) -> int:
         """Transitions held; rows that are none do not count."""
@@ -165,6 +171,32 @@ class TransitionRing:
         self.observations.gather(flat, batch.observations)
         self.observations.gather(last, batch.next_observations, after=True)
         return batch
+
+    def break_off(self) -> None:
+        """Store a row that is no transition, so that no window reaches from what is held into what is stored next, and
+        count from 0 on.
+        """
+        if self.filled:
+            newest = (self.head - 1) % self.slots * self.num_envs + np.arange(self.num_envs)
+            obs = np.empty((self.num_envs, *self.observations.shape), self.observations.dtype)
+            self.observations.gather(newest, obs, after=True)
+            none, actions = np.zeros(self.num_envs, np.bool_), np.zeros_like(self.actions[0])
+            self.store(obs, actions, np.zeros(self.num_envs), none, none, obs, obs, none)
+        self.writer.begin_counting()
+
+    def state(self) -> dict[str, Array]:
+        """Copies of what is held, for a checkpoint."""
+        numbers = self.writer.numbers
+        *_, given, made = numbers.tolist()
+        used = {"finals": made, "free": given}
+        held = {**self._arrays, **self.writer.rows}
+        return {"numbers": numbers, **{name: array[: used.get(name)].copy() for name, array in held.items()}}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """The inverse of `state`, of a ring of the same shape."""
+        for name, array in {**self._arrays, **self.writer.rows}.items():
+            array[: len(state[name])] = state[name]
+        self.writer.numbers = state["numbers"]
 
 
 def _bytes(array: Array, dtype: npt.DTypeLike) -> npt.NDArray[np.uint8]:

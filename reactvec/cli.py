@@ -1,4 +1,6 @@
-"""`reactvec train ppo|dqn|sac`, `reactvec explain ppo|dqn|sac`, `reactvec tune`, `reactvec info`."""
+"""`reactvec train ppo|dqn|sac`, `reactvec explain ppo|dqn|sac`, `reactvec eval`, `reactvec plot`, `reactvec tune`,
+`reactvec info`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from reactvec.algorithms.checks import NAMES_ELSEWHERE, CheckpointError, ConfigError, MissingExtra
+from reactvec.cli_runs import evaluate, plot
 from reactvec.placement import gil_enabled, usable_cores
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 USAGE = """\
 reactvec train ppo --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER); or: train dqn, train sac
+reactvec train ppo --resume RUN              go on from the newest checkpoint of a folder, with its settings
+reactvec eval RUN                            evaluate what a checkpoint holds; --render or --video FOLDER to see it
+reactvec plot RUN...                         draw the returns of runs over their steps, into a PNG
 reactvec explain ppo --env CartPole-v1 ...   print the schedule that the training would run (--mermaid: draw it)
 reactvec tune CartPole-v1 ...                measure which vector environment is the fastest for yours, on this machine
 reactvec info                                versions, cores and compiler
@@ -65,6 +71,10 @@ class _Train:
     """Folder to write a checkpoint of the trained agent to."""
     quiet: bool = False
     """Show no progress bar."""
+    resume: Path | None = None
+    """Checkpoint, or folder of checkpoints, to go on from."""
+    seeds: tuple[int, ...] = ()
+    """Train once with each of these seeds, one after the other."""
 
 
 @dataclass
@@ -87,13 +97,30 @@ def train(algorithm: str, flags: Sequence[str]) -> int:
         if path is not None:
             with _writing(flag):
                 check_target(path)
+    if options.save is not None and options.seeds:
+        raise ConfigError("--save takes one agent; with --seeds, set --checkpoint-dir")
     call: Any = {"ppo": train_ppo, "dqn": train_dqn, "sac": train_sac}[algorithm]
-    result: Any = call(config=options.config, progress=not options.quiet)
-    print(json.dumps(result.evaluation, indent=2))
+    results: Any = call(**_sources(options), seeds=options.seeds or None, progress=not options.quiet)
+    for result in results if options.seeds else [results]:
+        print(json.dumps(result.evaluation, indent=2))
+        if result.best is not None:
+            best = result.best
+            print(
+                f"best after {best.steps} steps: return {best.selected_return:.1f} when it was chosen, on fresh seeds"
+            )
+            print(json.dumps(best.evaluation, indent=2))
     if options.save is not None:
-        with _writing("--save"):
-            print(f"saved to {result.algorithm.save_to_path(options.save)}")
+        print(f"saved to {results.algorithm.save_to_path(options.save)}")
     return 0
+
+
+def _sources(options: Any) -> dict[str, Any]:
+    """Where a training takes its settings from: flags alone, or a checkpoint and all flags."""
+    if options.resume is None:
+        return {"config": options.config}
+    left_out = {"seed"} if options.seeds else set()
+    settings = {name: value for name, value in options.config.to_dict().items() if name not in left_out}
+    return {"resume": options.resume, **settings}
 
 
 @contextlib.contextmanager
@@ -188,6 +215,8 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "explain ppo": partial(explain, "ppo"),
     "explain dqn": partial(explain, "dqn"),
     "explain sac": partial(explain, "sac"),
+    "eval": evaluate,
+    "plot": plot,
     "tune": tune,
     "info": info,
 }
@@ -209,9 +238,12 @@ def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) 
             here = next((name for name in NAMES_ELSEWHERE[setting] if name in known), "help").replace("_", "-")
             raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
     words, default = _config_file(list(flags))
+    if command is _Train and (resume := _word_after("--resume", words)) is not None:
+        default = {**_settings_of(Path(resume), algorithm, words), **default}
     settings = _flags_type(tyro, kind)
     command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
-    defaults = vars(kind.from_dict(default))
+    values = vars(kind.from_dict(default))
+    defaults = {name: values[name] for name in settings.__annotations__}
     defaults["env_config"] = json.dumps(defaults["env_config"])
     options = tyro.cli(command, prog=f"reactvec {verb} {algorithm}", args=words, default=command(settings(**defaults)))
     given = vars(options.config)
@@ -233,6 +265,27 @@ def _config_file(words: list[str]) -> tuple[list[str], dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: {error}") from None
     return words[:at] + words[at + 2 :], _json_object(f"--config {path}", text)
+
+
+def _word_after(flag: str, words: Sequence[str]) -> str | None:
+    for at, word in enumerate(words):
+        if word == flag and at + 1 < len(words):
+            return words[at + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, Any]:
+    """The settings of a checkpoint, or of the first seed's; those of its objects come from flags."""
+    from reactvec.algorithms.checkpoint import check_algorithm, read_checkpoint, stored_settings
+    from reactvec.algorithms.checkpoint_folder import newest
+
+    seeds = sorted(run.glob("seed_*/*/checkpoint.json"))
+    path = newest(seeds[0].parent.parent if seeds else run)
+    checkpoint, env = read_checkpoint(path), _word_after("--env", words)
+    check_algorithm(path, checkpoint, algorithm.upper())
+    return stored_settings(path, checkpoint, {} if env is None else {"env": env})
 
 
 def _json_object(flag: str, text: str) -> dict[str, Any]:
@@ -261,6 +314,7 @@ def _flags_type(tyro: Any, kind: type[AlgorithmConfig]) -> type[Any]:
             ],
         )
         for setting in dataclasses.fields(kind)
+        if setting.name not in kind._groups["callbacks"].__annotations__  # no shell can give a function
     ]
     return dataclasses.make_dataclass("Settings", fields, kw_only=True)
 

@@ -23,6 +23,7 @@ from reactvec.placement import usable_cores
 from reactvec.processes import GRACE_S, ProcessOptions, WorkerDeath, WorkerProcesses, nanoseconds, rows_of
 from reactvec.schedule import Op, Schedule
 from reactvec.shared_block import SharedBlock
+from reactvec.snapshot import Snapshot, fits, put, take
 from reactvec.topology import SHUTDOWN, STARTUP, STEP, InputPort, Port, Topology, TopologyError
 from reactvec.workers import WorkerThreads
 
@@ -196,6 +197,19 @@ class Execution:
         wrote in the only one."""
         values = self._arena.values[self._index(port)]
         return [values[slot] if self._bank(port) else values[slot][0, ...] for slot in range(len(values))]
+
+    def snapshot(self) -> Snapshot:
+        """What is under way now, between two tags."""
+        return take(self.schedule, self._arena, self.tag)
+
+    def fits(self, state: Snapshot) -> bool:
+        """Whether a snapshot is of a program with the same ports."""
+        return fits(self.schedule, self._arena, state)
+
+    def go_on(self, state: Snapshot) -> None:
+        """Let the tag of a snapshot that fits run next, from what was under way then. What reactors keep is theirs."""
+        put(self.schedule, self._arena, state)
+        self._engine.tag = state.tag
 
     def is_present(self, port: Port) -> npt.NDArray[np.bool_]:
         """Whether each row of a port had a value at the last tag: bool `[N]` of a bank, else 0-d."""

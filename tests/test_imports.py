@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "asides": {"compiler", "schedule", "topology"},
     "compiler": {"asides", "partition", "presence", "schedule", "topology", "wiring"},
     "arena": {"schedule"},
+    "snapshot": {"arena", "schedule"},
     "workers": {"_sched"},
     "placement": {"whole_number"},
     "whole_number": set(),
@@ -79,6 +80,7 @@ MAY_IMPORT = {
         "processes",
         "schedule",
         "shared_block",
+        "snapshot",
         "topology",
         "workers",
     },
@@ -90,6 +92,7 @@ FOR_ALGORITHMS = (
     "reactvec.placement",
     "reactvec.port_types",
     "reactvec.processes",
+    "reactvec.snapshot",
     "reactvec.algorithms",
 )
 FASTEST_S = 0.3

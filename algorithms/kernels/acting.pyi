@@ -6,3 +6,6 @@ class ActingKernel:
 
     def begin_with(self, packed: npt.NDArray[np.float32]) -> None:
         """Act by these weights until others arrive."""
+
+    def acting_by(self) -> npt.NDArray[np.float32]:
+        """A copy of the weights that are acted by."""

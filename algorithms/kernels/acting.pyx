@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t
 
 from reactvec.algorithms.kernels.dense cimport checked
 
+import numpy as np
+
 from reactvec.algorithms.kernels.dense import aligned
 
 cnp.import_array()
@@ -27,3 +29,6 @@ cdef class ActingKernel:
         self.first[...] = checked("packed", packed, (self.acting.weights,))
         for area in range(AREAS):
             self.acting.current[area] = self.acting.first
+
+    def acting_by(self):
+        return np.asarray(<float[:self.acting.weights]>self.acting.current[0]).copy()

@@ -59,7 +59,13 @@ def shuffled(count: int, key: int, first: int, second: int) -> npt.NDArray[np.in
     """0 to count - 1 in an order that is a function of (key, first, second): Fisher and Yates' shuffle."""
 
 class Episodes:
-    """Sums up rewards and lengths of the episodes of `rows` environments, from one block of steps to the next."""
+    """Sums up rewards and lengths of the episodes of `rows` environments, from one block of steps to the next.
+
+    `totals` `[rows]` and `lengths` `[rows]` are those of the episodes that go on; they may be written.
+    """
+
+    totals: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
 
     def __init__(self, rows: int) -> None: ...
     def add(

@@ -132,11 +132,13 @@ def shuffled(int64_t count, uint64_t key, uint64_t first, uint64_t second):
 
 
 cdef class Episodes:
+    cdef readonly object totals, lengths
     cdef double[::1] total
     cdef int64_t[::1] length
 
     def __init__(self, int64_t rows):
-        self.total, self.length = np.zeros(rows), np.zeros(rows, np.int64)
+        self.totals, self.lengths = np.zeros(rows), np.zeros(rows, np.int64)
+        self.total, self.length = self.totals, self.lengths
 
     def add(self, const double[:, ::1] rewards, terminations, truncations, validity):
         cdef const uint8_t[:, ::1] terminated = terminations.view(np.uint8)

@@ -336,14 +336,14 @@ def test_a_config_that_is_a_dict():
         train_dqn("CartPole-v1", 100, config=settings)
 
 
-def test_the_log_is_closed_when_training_fails(monkeypatch):
+def test_the_log_is_closed_when_training_fails(monkeypatch, tmp_path):
     from reactvec.algorithms.event_log import EventLog
 
     closed = []
     monkeypatch.setattr(EventLog, "close", lambda log: closed.append(log))
     monkeypatch.setattr(EventLog, "write", lambda log, result: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        train_dqn(config=small(), progress=False)
+        train_dqn(config=small(log_dir=tmp_path), progress=False)
     assert closed
 
 

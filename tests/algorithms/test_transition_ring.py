@@ -86,8 +86,13 @@ def test_every_transition_agrees_with_the_naive_buffer(
     rng = np.random.default_rng(seed)
     envs = [FrameStackObservation(Noise(rng), stack, padding_type=padding) for _ in range(num_envs)]
     columns = [list(stream(env, rng, steps, end_rate, invalid_rate, resets_are_steps)) for env in envs]
-    ring = TransitionRing(slots * num_envs + num_envs - 1, num_envs, (stack, 2), np.uint8, stack)
+    ring, other = (
+        TransitionRing(slots * num_envs + num_envs - 1, num_envs, (stack, 2), np.uint8, stack) for _ in range(2)
+    )
     for step in range(steps):
+        if step == seed % 30:  # go on in another one, from a copy of what the first holds
+            other.load(ring.state())
+            ring = other
         names = ("obs", "action", "reward", "terminated", "truncated", "final_obs", "next_obs", "valid")
         arrays = [np.array([column[step][name] for column in columns]) for name in names]
         ring.store(*arrays[:-1], valid=None if arrays[-1].all() and seed % 2 else arrays[-1])

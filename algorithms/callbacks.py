@@ -1,0 +1,31 @@
+"""Callbacks: functions of the user's that a training calls at its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from typing_extensions import TypedDict
+
+Callback: TypeAlias = Callable[..., Any]
+Callbacks: TypeAlias = Callback | Sequence[Callback] | None
+
+
+class CallbackSettings(TypedDict, total=False):
+    """What is called when; a function or several, called in their order. What one of them raises ends the training."""
+
+    on_train_result: Callbacks
+    on_episode_end: Callbacks
+    on_evaluate_end: Callbacks
+    on_checkpoint_loaded: Callbacks
+
+
+def functions(value: Callbacks) -> Sequence[Callback]:
+    """The functions of such a setting."""
+    return () if value is None else (value,) if callable(value) else value
+
+
+def check_callbacks(value: Any) -> str | None:
+    """A check for a function, a sequence of functions, or None."""
+    good = value is None or callable(value) or (isinstance(value, list | tuple) and all(map(callable, value)))
+    return None if good else "must be a function, a list of functions, or None"

@@ -1,0 +1,73 @@
+"""Logs: where the results of a training are written, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+from typing_extensions import Self
+
+from .config import AlgorithmConfig
+from .event_log import EventLog, WandbLog
+from .progress_file import STEPS, CsvFile, JsonLinesFile
+
+_LINES = 200  # of a run, about, where nobody says how many
+
+
+class Log(Protocol):
+    """Takes rows of numbers by their paths, such as `env_runners/episode_return_mean`."""
+
+    def write(self, row: Mapping[str, float]) -> None:
+        """Log a row."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class Logs:
+    """All logs that a config asks for, of a training that goes on from `steps`."""
+
+    def __init__(self, config: AlgorithmConfig, steps: int) -> None:
+        self.interval = config.log_interval or max(config.total_timesteps // _LINES, 1)
+        self._logged, self._row = steps, dict[str, float]()
+        self._logs: list[Log] = []
+        if config.wandb_project is not None:
+            self._logs.append(WandbLog(config.wandb_project, config.stored(), config.log_dir, steps))
+        if config.log_dir is not None:
+            table = CsvFile(config.log_dir, steps)
+            self._logged = int(table.steps)
+            self._logs += [table, JsonLinesFile(config.log_dir, steps), EventLog(config.log_dir, steps)]
+
+    def write(self, result: Mapping[str, Any]) -> None:
+        """Log a result if the last that was logged is `interval` environment steps ago, or if it was evaluated."""
+        due = result[STEPS] - self._logged >= self.interval
+        if self._logs and (due or "evaluation" in result):
+            row = dict(scalars(result))
+            if result[STEPS] == self._logged:  # what is new of it
+                row = {name: value for name, value in row.items() if name == STEPS or name not in self._row}
+            self._logged, self._row = result[STEPS], row
+            for log in self._logs:
+                log.write(row)
+
+    def close(self) -> None:
+        """Close all."""
+        for log in self._logs:
+            log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def scalars(result: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested dicts, with their keys joined by slashes."""
+    for key, value in result.items():
+        if isinstance(value, Mapping):
+            yield from scalars(value, f"{path}{key}/")
+        elif isinstance(value, int | float):
+            yield f"{path}{key}", float(value)

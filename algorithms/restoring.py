@@ -1,0 +1,313 @@
+"""Restorable: what an algorithm saves, and how it goes on from there; exactly, if environments can be saved too."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, Generic, TypeVar
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch
+from typing_extensions import Self, Unpack
+
+from reactvec import Execution
+from reactvec.snapshot import Snapshot
+
+from .best_model import BestModel
+from .callbacks import functions
+from .checkpoint import (
+    Checkpoint,
+    check_algorithm,
+    differing,
+    read_checkpoint,
+    section,
+    stored_settings,
+    under,
+    write_checkpoint,
+)
+from .checkpoint_folder import best_path, prune, step_path
+from .checks import CheckpointError, ConfigError
+from .config import AlgorithmConfig, AlgorithmSettings
+from .environments import EnvReactor
+from .episodes import EpisodeStatistics
+from .learner import Learner
+from .progress import Progress
+from .visiting import capture_all, restore_all
+
+Array = npt.NDArray[Any]
+C = TypeVar("C", bound=AlgorithmConfig)
+
+# Settings that may change when a training is resumed, and the program goes on where it stood all the same.
+_FREE = (
+    *("env", "evaluation_env", "placement", "num_workers", "native", "learner_threads"),
+    *("total_timesteps", "min_sample_timesteps_per_iteration", "lr", "gamma", "grad_clip", "learner_backend"),
+    *("clip_param", "entropy_coeff", "lambda_", "target_kl", "vf_clip_param", "vf_loss_coeff"),
+    *("minibatch_size", "num_epochs", "normalize_advantages", "double_q", "epsilon", "tau"),
+)
+_FREE_GROUPS = ("evaluation", "checkpointing", "callbacks", "debugging")
+
+
+class Restorable(ABC, Generic[C]):
+    """The part of an algorithm that saves and restores.
+
+    A checkpoint holds weights, optimizer and counters. If the environments can be saved (`env_state`), and the memory
+    of an algorithm that has one is saved, it also holds the program as it stands between two tags: what is under way in
+    ports, the environments, running episodes, and the whole numbers that a reactor names in `saved`. Then training goes
+    on as if nothing had happened; else environments begin anew, with other seeds (`restart_reason` says why).
+    """
+
+    config_class: type[C]
+    config: C
+    learner: Learner
+    envs: EnvReactor
+    num_envs: int
+    statistics: EpisodeStatistics
+    execution: Execution
+    observation_space: gym.Space[Any]
+    action_space: gym.Space[Any]
+    restart_reason: str | None = None
+    """Why environments began anew when a checkpoint was loaded; None where they did not, or none was."""
+    best: BestModel
+    """The weights of the best evaluation during training."""
+    _before: Progress
+    _asked: int
+
+    def __init__(self, config: C) -> None:
+        raise NotImplementedError
+
+    @abstractmethod
+    def _open(self, before: Progress) -> None:
+        """Build and start the program for a training that has come as far as `before`."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Close the environments that training built."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> Progress:
+        """How far this training has come."""
+
+    @abstractmethod
+    def _spread_weights(self) -> None:
+        """Copy the learner's weights to all that act or value by a copy of them."""
+
+    @abstractmethod
+    def _arrays(self) -> dict[str, Array]:
+        """What a checkpoint holds beside weights and optimizer; no name has a slash."""
+
+    @abstractmethod
+    def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of `_arrays`."""
+
+    def _memory(self) -> dict[str, Array] | None:
+        """What the program remembers from one round of learning to the next; None: that is not saved."""
+        return None
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        """The inverse of `_memory`; if not `exact`, environments have begun anew since."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much of a checkpoint is the replay buffer; 0 where it is not saved."""
+        return sum(array.nbytes for name, array in (self._memory() or {}).items() if name.startswith("replay/"))
+
+    def get_weights(self) -> dict[str, Array]:
+        """Copies of the network's weights by name."""
+        self.learner.settle()
+        return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
+
+    def set_weights(self, weights: Mapping[str, Array]) -> None:
+        """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
+        self._load_weights(weights)
+        self._spread_weights()
+
+    def _load_weights(self, weights: Mapping[str, Array]) -> None:
+        self.learner.settle()
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        try:
+            self.learner.module.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise ValueError(f"these weights do not fit the network: {error}") from None
+
+    def get_state(self) -> Checkpoint:
+        """What a resumed training needs."""
+        self.learner.settle()
+        state = {
+            "algorithm": type(self).__name__,
+            "config": self.config.stored(),
+            "spaces": [str(self.observation_space), str(self.action_space)],
+            "progress": asdict(self.progress),
+            "best": [self.best.mean_return, self.best.steps] if self.best.exists else None,
+            "returns": list(self.statistics.returns),
+            "lengths": list(self.statistics.lengths),
+        }
+        arrays = {**self._arrays(), **under("optimizer", self.learner.optimizer_state())}
+        arrays.update(under("best", self.best.weights))
+        memory = self._memory()
+        if memory is not None:
+            arrays.update(under("memory", memory))
+        state["run"], ports = self._run(memory is not None)
+        return Checkpoint(self.get_weights(), {**arrays, **ports}, state)
+
+    def _run(self, remembers: bool) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The program between two tags: what JSON holds of it, and arrays; or why it is not saved."""
+        if not remembers:
+            return {"reason": "the replay buffer is not saved (save_replay_buffer=False)"}, {}
+        if self.execution.closed:
+            return {"reason": "it was saved after the environments were closed"}, {}
+        envs = capture_all(self.execution, self.envs)
+        if envs is None:
+            return {"reason": "nobody knows how to save the state of these environments"}, {}
+        snapshot = self.execution.snapshot()
+        totals, lengths = self.statistics.running
+        run = {
+            "tag": snapshot.tag,
+            "before": asdict(self._before),
+            "asked": self._asked,
+            "counted": [self.statistics.tags, self.statistics.steps, self.statistics.episodes],
+            "reactors": {
+                name: {counter: int(getattr(reactor, counter)) for counter in getattr(reactor, "saved", ())}
+                for name, reactor in self.execution.topology.reactors.items()
+            },
+            "envs": envs,
+        }
+        return run, {**under("ports", snapshot.values), **under("episodes", {"totals": totals, "lengths": lengths})}
+
+    def set_state(self, checkpoint: Checkpoint) -> None:
+        """Go on from where `get_state` was called, with this algorithm's own settings.
+
+        Raises:
+            CheckpointError: it is of another algorithm, network or environment.
+        """
+        weights, arrays, state = checkpoint
+        kept, optimizer = self._fitting(checkpoint)
+        reason = self._obstacle(checkpoint)
+        if reason is None:
+            reason = self._go_on(checkpoint)
+        self.restart_reason = reason
+        if reason is not None:
+            before = Progress(**state["progress"])
+            self.stop()
+            self._open(replace(before, restarts=before.restarts + 1))
+        self.statistics.returns.extend(state["returns"])
+        self.statistics.lengths.extend(state["lengths"])
+        self._load_weights(weights)
+        if reason is not None:
+            self._spread_weights()
+        self._load_arrays(kept)
+        self.learner.load_optimizer_state(optimizer)
+        if (memory := section(arrays, "memory")) and self._memory() is not None:
+            self._load_memory(memory, reason is None)
+        self.best = BestModel()
+        if state["best"] is not None:
+            mean_return, steps = state["best"]
+            self.best = BestModel(mean_return, steps, section(arrays, "best"))
+        self._call("on_checkpoint_loaded")
+
+    def _call(self, event: str, **arguments: Any) -> None:
+        for function in functions(getattr(self.config, event)):
+            function(algorithm=self, **arguments)
+
+    def _fitting(self, checkpoint: Checkpoint) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The arrays of `_arrays`, and those of the optimizer; CheckpointError where any is not of this algorithm."""
+        weights, arrays, state = checkpoint
+        spaces = [str(self.observation_space), str(self.action_space)]
+        if state["algorithm"] != type(self).__name__ or state["spaces"] != spaces:
+            raise CheckpointError(
+                f"this is a checkpoint of {state['algorithm']} on {' and '.join(state['spaces'])}, "
+                f"not of {type(self).__name__} on {' and '.join(spaces)}"
+            )
+        kept = {name: array for name, array in arrays.items() if "/" not in name}
+        optimizer = section(arrays, "optimizer")
+        bad = differing(weights, self.learner.module.state_dict()) + differing(kept, self._arrays())
+        if bad or not self.learner.optimizer_fits(optimizer):
+            what = ", ".join(bad) or "the optimizer's state"
+            raise CheckpointError(f"this checkpoint is of another network than the config's: {what}")
+        return kept, optimizer
+
+    def _obstacle(self, checkpoint: Checkpoint) -> str | None:
+        """Why this program cannot go on exactly from a checkpoint; None if it may."""
+        run: dict[str, Any] = checkpoint.state["run"]
+        if "reason" in run:
+            return str(run["reason"])
+        free = {*_FREE, *(name for group in _FREE_GROUPS for name in self.config._groups[group].__annotations__)}
+        stored = self.config_class.from_dict(checkpoint.state["config"]).to_dict()
+        changed = [
+            name
+            for name, value in self.config.to_dict().items()
+            if name not in free - {"seed"} and value != stored[name] and not (name == "model" and callable(value))
+        ]
+        if changed:
+            return f"other settings: {', '.join(changed)}"
+        if not self.execution.fits(Snapshot(run["tag"], section(checkpoint.arrays, "ports"))):
+            return "another version, or other settings, give it other ports"
+        return None
+
+    def _go_on(self, checkpoint: Checkpoint) -> str | None:
+        """Open the program anew as it stood; or why its environments cannot be brought back."""
+        run, arrays = checkpoint.state["run"], checkpoint.arrays
+        self.stop()
+        self._open(Progress(**run["before"]))
+        if not restore_all(self.execution, self.envs, run["envs"]):
+            return "the environments are others"
+        self.execution.go_on(Snapshot(run["tag"], section(arrays, "ports")))
+        self.statistics.go_on(run["counted"], **section(arrays, "episodes"))
+        self._asked = run["asked"]
+        for name, counters in run["reactors"].items():
+            reactor = self.execution.topology.reactors[name]
+            for counter in getattr(reactor, "saved", ()):
+                setattr(reactor, counter, int(counters[counter]))
+        return None
+
+    def save_to_path(self, path: str | os.PathLike[str]) -> str:
+        """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
+        return str(write_checkpoint(path, self.get_state()))
+
+    def _keep_best(self, mean_return: float) -> None:
+        """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
+        if self.best.is_beaten_by(mean_return):
+            self.best = BestModel(mean_return, self.progress.steps, self.get_weights())
+            if self.config.checkpoint_dir is not None:
+                self.save_to_path(best_path(self.config.checkpoint_dir))
+
+    def save_checkpoint(self) -> str:
+        """Write a checkpoint to `checkpoint_dir` as `step_N`, and remove the oldest beyond `keep_checkpoints`."""
+        folder = self.config.checkpoint_dir
+        if folder is None:
+            raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
+        path = self.save_to_path(step_path(folder, self.progress.steps))
+        prune(folder, self.config.keep_checkpoints)
+        return path
+
+    def restore_from_path(self, path: str | os.PathLike[str]) -> None:
+        """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
+        self.set_state(read_checkpoint(path))
+
+    @classmethod
+    def from_checkpoint(cls, path: str | os.PathLike[str], **settings: Unpack[AlgorithmSettings]) -> Self:
+        """The algorithm that was saved, with its config but for `settings`. No code of the checkpoint is run.
+
+        An environment or model that was an object is not in a checkpoint: pass `env=` or `model=` again.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
+        """
+        checkpoint = read_checkpoint(path)
+        check_algorithm(path, checkpoint, cls.__name__)
+        stored = stored_settings(path, checkpoint, settings)
+        try:
+            config = cls.config_class.from_dict(stored)
+        except ConfigError as error:
+            raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
+        algorithm = cls(config.update(settings))
+        try:
+            algorithm.set_state(checkpoint)
+        except BaseException:
+            algorithm.stop()
+            raise
+        return algorithm
