@@ -309,9 +309,13 @@ class AlgorithmConfig(Settings):
             for name, value in self.to_dict().items()
         }
 
-    def environment(self, **settings: Unpack[EnvironmentSettings]) -> Self:
-        """Set what is learned on."""
-        return self._group("environment", settings)
+    def environment(self, env: EnvSource | None = None, /, **settings: Unpack[EnvironmentSettings]) -> Self:
+        """Set what is learned on; `env` may be given by position."""
+        if env is None:
+            return self._group("environment", settings)
+        if "env" in settings:
+            raise ConfigError("env is given twice, by position and by name; leave one out")
+        return self._group("environment", {"env": env, **settings})
 
     def env_runners(self, **settings: Unpack[EnvRunnerSettings]) -> Self:
         """Set how experience is gathered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,25 +46,26 @@ class Learner(Reactor):
         self.grad_clip, self.steps_before = grad_clip, steps_before
         self.lrs = [rate for _, rate in part_lrs] or [lr]
         self.parts = parameters.split([size for size, _ in part_lrs]) if part_lrs else [parameters.trainable]
-        groups = [
-            {"params": [part], "lr": rate.at(steps_before)} for part, rate in zip(self.parts, self.lrs, strict=True)
-        ]
-        self.optimizer = torch.optim.Adam(groups, eps=adam_epsilon, fused=True)
+        self.adam_epsilon, self.current_lrs = adam_epsilon, [rate.at(steps_before) for rate in self.lrs]
         self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self.seconds = 0.0  # spent learning
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 
+    @cached_property
+    def optimizer(self) -> torch.optim.Adam:
+        """Torch's Adam, for learners without a kernel; made when it is needed, since importing it takes seconds."""
+        return torch.optim.Adam([{"params": [part]} for part in self.parts], eps=self.adam_epsilon, fused=True)
+
     @property
     def current_lr(self) -> float:
         """The learning rate of the next gradient step, of the first part."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        return self.current_lrs[0]
 
     def set_lr(self, steps: int) -> None:
         """Set the learning rates for `steps` environment steps into this run."""
-        for group, rate in zip(self.optimizer.param_groups, self.lrs, strict=True):
-            group["lr"] = rate.at(self.steps_before + steps)
+        self.current_lrs = [rate.at(self.steps_before + steps) for rate in self.lrs]
 
     def descend(self, loss: Tensor) -> None:
         """One gradient step, the norm of each part limited to `grad_clip`."""
@@ -76,6 +78,8 @@ class Learner(Reactor):
                 assert part.grad is not None
                 norm = torch.linalg.vector_norm(part.grad)
                 part.grad.mul_((self.grad_clip / (norm + 1e-6)).clamp_(max=1.0))
+        for group, rate in zip(self.optimizer.param_groups, self.current_lrs, strict=True):
+            group["lr"] = rate
         self.optimizer.step()
         self.gradient_steps += 1
 

@@ -188,3 +188,9 @@ def test_numpy_integers_and_paths_become_plain():
         == DQNConfig.from_json(config.to_json())
         == DQNConfig(num_envs=3, model=ModelConfig((8,)), checkpoint_dir="a")
     )
+
+
+def test_an_environment_by_position():
+    assert DQNConfig().environment("CartPole-v1") == DQNConfig(env="CartPole-v1")
+    with pytest.raises(ConfigError, match="env is given twice"):
+        DQNConfig().environment("CartPole-v1", env="Acrobot-v1")

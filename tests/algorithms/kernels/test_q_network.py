@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reactvec.algorithms import ModelConfig, QNetwork
 from reactvec.algorithms.draws import Draws
+from reactvec.algorithms.encoding import Inputs
 from reactvec.algorithms.kernels import dense
 from reactvec.algorithms.kernels.dqn import DQNKernel
 from reactvec.algorithms.kernels.q_network import QNetworkKernel
@@ -38,7 +39,7 @@ def kernel_of(**more: Any) -> QNetworkKernel:
 )
 def test_values_are_torchs(hiddens, activation, actions, dueling, rows):
     space, model = spaces.Box(-1, 1, (4,)), ModelConfig(hiddens=tuple(hiddens), activation=activation)
-    module = QNetwork(space, actions, model, dueling, Draws(len(hiddens), "weights"))
+    module = QNetwork(Inputs(space), actions, model, dueling, Draws(len(hiddens), "weights"))
     kernel = q_network_kernel(model, space, actions, dueling)
     assert isinstance(kernel, QNetworkKernel)
     flat, packed = FlatParameters(module).numpy(), np.full(kernel.size, np.nan, np.float32)
