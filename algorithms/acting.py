@@ -8,25 +8,22 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec import InputPort, OutputPort, reaction
 
 from .heads import Head
 from .kernels.actor_critic import ActorCriticKernel, PolicyKernel
 from .parameters import FlatParameters
 from .policy import BlockInference
+from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy, WeightedPolicy
 from .rollout import BEGIN, ports_of, row_types
 
 Array = npt.NDArray[Any]
 
 
-class KernelPolicy(Reactor):
-    """What TorchPolicy does, row by row in a kernel; `weights` are in the packed layout of `net`.
-
-    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
-    """
+class RolloutPolicy(WeightedPolicy):
+    """A policy whose steps a rollout keeps."""
 
     obs = InputPort()
-    weights = InputPort(dtype=np.float32)
     next_obs = InputPort()
     final_obs = InputPort()
     terminated = InputPort(dtype=np.bool_)
@@ -36,6 +33,21 @@ class KernelPolicy(Reactor):
     log_prob = OutputPort(dtype=np.float32)
     value = OutputPort(dtype=np.float32)
     end_value = OutputPort(dtype=np.float32)
+
+
+ACTS_BY = [RolloutPolicy.obs, *ARRIVED]
+ACTS = [RolloutPolicy.choice, RolloutPolicy.action, RolloutPolicy.log_prob, RolloutPolicy.value]
+ENDS = [RolloutPolicy.next_obs, RolloutPolicy.final_obs, RolloutPolicy.terminated, RolloutPolicy.truncated]
+
+
+class KernelPolicy(RolloutPolicy, PackedPolicy):
+    """What TorchPolicy does, row by row in a kernel; `weights` are in the packed layout of `net`.
+
+    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
+    """
+
+    net: ActorCriticKernel
+    kernel: PolicyKernel
 
     def __init__(
         self,
@@ -53,36 +65,18 @@ class KernelPolicy(Reactor):
         super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
         self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before, whole=not spread)
 
-    def load(self, flat: Array) -> None:
-        """Act by these weights, in torch's order, from now on."""
-        packed = np.zeros(self.net.size, np.float32)
-        self.send(flat, packed)
-        self.kernel.begin_with(packed)
-
-    def acting(self) -> Array:
-        """A copy of the weights that are acted by, as the port carries them."""
-        return self.kernel.acting_by()
-
-    def act_by(self, weights: Array) -> None:
-        """The inverse of `acting`."""
-        self.kernel.begin_with(weights)
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights, in torch's order, as the port carries them."""
-        self.net.pack(flat, weights)
-
-    @reaction(sources=[obs, weights, present(weights)], effects=[choice, action, log_prob, value], native=True)
+    @reaction(sources=ACTS_BY, effects=ACTS, native=True)
     def act(self) -> object:
         """The kernel that draws one action per environment, by the weights that have arrived."""
         return self.kernel.act()
 
-    @reaction(sources=[next_obs, final_obs, terminated, truncated], effects=[end_value], native=True)
+    @reaction(sources=ENDS, effects=[RolloutPolicy.end_value], native=True)
     def value_ends(self) -> object:
         """The kernel that values what comes after truncated episodes and after the rollout."""
         return self.kernel.value_ends()
 
 
-class TorchPolicy(Reactor):
+class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
     """Draws an action for each environment, and values what was observed.
 
     `inference` makes outputs and, in the last column, the value. The draws of an environment are functions of (seed,
@@ -90,17 +84,6 @@ class TorchPolicy(Reactor):
     taken over at the tags at which they are present; rollouts of `length` tags end at multiples of it.
     """
 
-    obs = InputPort()
-    weights = InputPort(dtype=np.float32)
-    next_obs = InputPort()
-    final_obs = InputPort()
-    terminated = InputPort(dtype=np.bool_)
-    truncated = InputPort(dtype=np.bool_)
-    choice = OutputPort()
-    action = OutputPort()
-    log_prob = OutputPort(dtype=np.float32)
-    value = OutputPort(dtype=np.float32)
-    end_value = OutputPort(dtype=np.float32)
     saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
@@ -118,23 +101,7 @@ class TorchPolicy(Reactor):
         self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
         self.tags_before, self.tags = tags_before, 0
 
-    def load(self, flat: Array) -> None:
-        """Act by these weights from now on."""
-        self.parameters.load(flat)
-
-    def acting(self) -> Array:
-        """A copy of the weights that are acted by, as the port carries them."""
-        return self.parameters.numpy().copy()
-
-    def act_by(self, weights: Array) -> None:
-        """The inverse of `acting`."""
-        self.parameters.load(weights)
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights as the port carries them."""
-        weights[...] = flat
-
-    @reaction(sources=[obs, weights, present(weights)], effects=[choice, action, log_prob, value])
+    @reaction(sources=ACTS_BY, effects=ACTS)
     def act(
         self,
         obs: Array,
@@ -154,7 +121,7 @@ class TorchPolicy(Reactor):
         choice[...], action[...], log_prob[...] = self.head.act(outputs, 0, self.tags_before + self.tags, True)
         self.tags += 1
 
-    @reaction(sources=[next_obs, final_obs, terminated, truncated], effects=[end_value])
+    @reaction(sources=ENDS, effects=[RolloutPolicy.end_value])
     def value_ends(
         self, next_obs: Array, final_obs: Array, terminated: Array, truncated: Array, end_value: Array
     ) -> None:

@@ -309,6 +309,7 @@ class Algorithm(Restorable[C]):
         count = min(config.evaluation_num_envs, config.evaluation_duration)
         bank = evaluation_bank(config, count)
         if bank.single_observation_space != self.observation_space:
+            bank.close(range(bank.rows))  # what was built to learn the spaces
             raise ConfigError(f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}")
         return Evaluation(
             bank,

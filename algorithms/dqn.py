@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from reactvec import Topology
 
 from .backends import kernel_or_reason, learner_kernel_or_reason
-from .checkpoint import differing, section, under
 from .checks import ConfigError
 from .dqn_config import DQNConfig
 from .dqn_kernel import KernelFit
@@ -233,16 +232,3 @@ class DQN(OffPolicy[DQNConfig]):
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         super()._load_arrays(arrays)
         self.learner.syncs = int(arrays["syncs"])
-
-    def _memory(self) -> dict[str, Array] | None:
-        if not self.config.save_replay_buffer:
-            return None
-        return {"acting": self.policy.acting(), **under("replay", self.replay.arrays())}
-
-    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
-        own = self.replay.arrays()
-        kept = section(arrays, "replay")
-        if exact or not set(differing(kept, own)) - {"places", "ring/finals", "ring/free"}:  # which grow
-            self.replay.load(kept, exact)
-        if exact:
-            self.policy.act_by(arrays["acting"])

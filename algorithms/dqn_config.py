@@ -9,8 +9,8 @@ from typing_extensions import Self, Unpack
 
 from .backends import BACKENDS, Backend
 from .checks import Check, ConfigError, number, one_of, ramp, whole
-from .config import AlgorithmConfig, AlgorithmSettings, CheckpointingSettings, EnvRunnerSettings, ModelConfig
-from .off_policy_config import OffPolicyConfig, OffPolicyTrainingSettings
+from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig
+from .off_policy_config import OffPolicyCheckpointingSettings, OffPolicyConfig, OffPolicyTrainingSettings
 from .piecewise import Ramp
 
 if TYPE_CHECKING:
@@ -33,13 +33,9 @@ class DQNTrainingSettings(OffPolicyTrainingSettings, total=False):
     learner_backend: Backend
 
 
-class DQNCheckpointingSettings(CheckpointingSettings, total=False):
-    """When and where the state is saved."""
-
-    save_replay_buffer: bool
-
-
-class DQNSettings(AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, DQNCheckpointingSettings, total=False):
+class DQNSettings(
+    AlgorithmSettings, DQNEnvRunnerSettings, DQNTrainingSettings, OffPolicyCheckpointingSettings, total=False
+):
     """All settings of DQN."""
 
 
@@ -73,15 +69,12 @@ class DQNConfig(OffPolicyConfig):
     """
     learner_backend: Backend = "auto"
     """What gradients are computed by, likewise."""
-    save_replay_buffer: bool = False
-    """Whether checkpoints hold the replay buffer, too; without it a resumed training gathers a new one."""
 
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
     _groups: ClassVar[dict[str, Any]] = {
-        **AlgorithmConfig._groups,
+        **OffPolicyConfig._groups,
         "env_runners": DQNEnvRunnerSettings,
         "training": DQNTrainingSettings,
-        "checkpointing": DQNCheckpointingSettings,
     }
     _checks: ClassVar[dict[str, Check]] = {
         **OffPolicyConfig._checks,
@@ -91,7 +84,6 @@ class DQNConfig(OffPolicyConfig):
         "target_network_update_freq": whole(1),
         "inference_backend": one_of(*BACKENDS),
         "learner_backend": one_of(*BACKENDS),
-        "save_replay_buffer": one_of(True, False),
     }
 
     def validate(self) -> None:
@@ -107,10 +99,6 @@ class DQNConfig(OffPolicyConfig):
     def training(self, **settings: Unpack[DQNTrainingSettings]) -> Self:
         """Set how is learned from it."""
         return self._group("training", settings)
-
-    def checkpointing(self, **settings: Unpack[DQNCheckpointingSettings]) -> Self:
-        """Set when and where the state is saved."""
-        return self._group("checkpointing", settings)
 
     def build_algo(self) -> DQN:
         """Make the algorithm that runs with a frozen copy of these settings."""

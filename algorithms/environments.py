@@ -12,13 +12,14 @@ from gymnasium.vector import VectorEnv
 
 from reactvec import EnvBank, Execution, Topology, compile, make_env_bank, placement
 from reactvec.native_env_bank import NativeEnvBank
-from reactvec.placement import Placement
+from reactvec.placement import Placement, limited
 from reactvec.port_types import port_type
 from reactvec.processes import ProcessOptions
 
 from .checks import ConfigError
 from .config import AlgorithmConfig, EnvSource
 from .env_runner import VectorEnvReactor
+from .kernels.acting import MOST_WORKERS
 
 EnvFn: TypeAlias = Callable[[], "gym.Env[Any, Any]"]
 EnvReactor: TypeAlias = "EnvBank | VectorEnvReactor"
@@ -88,11 +89,15 @@ def evaluation_bank(config: AlgorithmConfig, count: int) -> EnvBank:
 
 
 def place_of(config: AlgorithmConfig, envs: EnvReactor) -> Placement:
-    """Where environments run, and with how many workers; a vector env that is not ours belongs to the caller."""
+    """Where environments run, and with how many workers; a vector env that is not ours belongs to the caller.
+
+    More workers than a policy has room for would share it, so there are no more, whatever was asked for.
+    """
     if isinstance(envs, VectorEnvReactor):
         return INLINE
     wanted = None if config.num_workers is None else min(config.num_workers, envs.rows)
-    place = placement.resolve_placement(config.placement, wanted, envs.rows, isinstance(envs, NativeEnvBank))
+    native = isinstance(envs, NativeEnvBank)
+    place = limited(placement.resolve_placement(config.placement, wanted, envs.rows, native), MOST_WORKERS)
     return INLINE if place.workers == 1 else place
 
 

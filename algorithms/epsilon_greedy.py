@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec import InputPort, OutputPort, reaction
 from reactvec.port_types import PortType, port_type
 
 from .draws import Draws
@@ -22,6 +22,7 @@ from .kernels.q_network import EpsilonGreedyKernel, QNetworkKernel
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .policy import BlockInference
+from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy
 from .progress import Progress
 from .rollout import BEGIN, ports_of
 
@@ -30,15 +31,16 @@ Array = npt.NDArray[Any]
 _CHUNK = 256  # steps whose random numbers are drawn together
 
 
-class KernelEpsilonGreedy(Reactor):
+class KernelEpsilonGreedy(PackedPolicy):
     """A kernel, row by row; `weights` are in the packed layout of `net`.
 
     A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
     """
 
+    net: QNetworkKernel
+    kernel: EpsilonGreedyKernel
     obs = InputPort()
     env_steps = InputPort((), np.int64)  # of this run, before this tag
-    weights = InputPort(dtype=np.float32)
     choice = OutputPort((), np.int64)
     action = OutputPort()
 
@@ -75,36 +77,17 @@ class KernelEpsilonGreedy(Reactor):
             whole=not spread,
         )
 
-    def load(self, flat: Array) -> None:
-        """Act by these weights, in torch's order, from now on."""
-        packed = np.zeros(self.net.size, np.float32)
-        self.send(flat, packed)
-        self.kernel.begin_with(packed)
-
-    def acting(self) -> Array:
-        """A copy of the weights that are acted by, as the port carries them."""
-        return self.kernel.acting_by()
-
-    def act_by(self, weights: Array) -> None:
-        """The inverse of `acting`."""
-        self.kernel.begin_with(weights)
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights, in torch's order, as the port carries them."""
-        self.net.pack(flat, weights)
-
-    @reaction(sources=[obs, env_steps, weights, present(weights)], effects=[choice, action], native=True)
+    @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action], native=True)
     def act(self) -> object:
         """The kernel that chooses one action per environment, by the weights that have arrived."""
         return self.kernel.act()
 
 
-class TorchEpsilonGreedy(Reactor):
+class TorchEpsilonGreedy(TorchWeightedPolicy):
     """One inference in torch for all environments; `weights` are in torch's order."""
 
     obs = InputPort()
     env_steps = InputPort((), np.int64)  # of this run, before this tag
-    weights = InputPort(dtype=np.float32)
     choice = OutputPort(dtype=np.int64)
     action = OutputPort()
     saved: ClassVar[tuple[str, ...]] = ("tags",)
@@ -133,22 +116,6 @@ class TorchEpsilonGreedy(Reactor):
         self._luck = np.empty((0, num_envs))
         self._random = np.empty((0, num_envs), np.int64)
 
-    def load(self, flat: Array) -> None:
-        """Act by these weights from now on."""
-        self.parameters.load(flat)
-
-    def acting(self) -> Array:
-        """A copy of the weights that are acted by, as the port carries them."""
-        return self.parameters.numpy().copy()
-
-    def act_by(self, weights: Array) -> None:
-        """The inverse of `acting`."""
-        self.parameters.load(weights)
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights as the port carries them."""
-        weights[...] = flat
-
     def _draw(self) -> None:
         """Draw for all steps of this chunk."""
         count = self.before.tags + self.tags // _CHUNK * _CHUNK
@@ -156,7 +123,7 @@ class TorchEpsilonGreedy(Reactor):
         self._luck = self._draws[0].uniform(env, step)
         self._random = self._draws[1].integers(self.actions, env, step)
 
-    @reaction(sources=[obs, env_steps, weights, present(weights)], effects=[choice, action])
+    @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action])
     def act(self, obs: Array, env_steps: Array, weights: Array, fresh: Array, choice: Array, action: Array) -> None:
         """Choose one action per environment, by the weights that have arrived."""
         if fresh.any():

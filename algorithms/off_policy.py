@@ -11,6 +11,7 @@ import numpy.typing as npt
 from reactvec import EnvBank, Topology, port_type
 
 from .algorithm import Algorithm
+from .checkpoint import differing, section, under
 from .checks import ConfigError
 from .episodes import StepStatistics
 from .frame_stack import frame_stack
@@ -84,3 +85,16 @@ class OffPolicy(Algorithm[C]):
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         self.learner.target_parameters.load(arrays["target"])
+
+    def _memory(self) -> dict[str, Array] | None:
+        if not self.config.save_replay_buffer:
+            return None
+        return {"acting": self.policy.acting(), **under("replay", self.replay.arrays())}
+
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+        own = self.replay.arrays()
+        kept = section(arrays, "replay")
+        if exact or not set(differing(kept, own)) - {"places", "ring/finals", "ring/free"}:  # which grow
+            self.replay.load(kept, exact)
+        if exact:
+            self.policy.act_by(arrays["acting"])

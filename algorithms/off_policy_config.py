@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from .checks import Check, ConfigError, number, one_of, ramp, whole
-from .config import AlgorithmConfig, TrainingSettings
+from .config import AlgorithmConfig, CheckpointingSettings, TrainingSettings
 from .piecewise import Ramp
 from .settings import Settings
 
@@ -85,6 +85,12 @@ class OffPolicyTrainingSettings(TrainingSettings, total=False):
     adam_epsilon: float
 
 
+class OffPolicyCheckpointingSettings(CheckpointingSettings, total=False):
+    """When, where and how much of the state is saved."""
+
+    save_replay_buffer: bool
+
+
 @dataclass(kw_only=True)
 class OffPolicyConfig(AlgorithmConfig):
     """The settings of algorithms that learn from a replay buffer."""
@@ -103,7 +109,13 @@ class OffPolicyConfig(AlgorithmConfig):
     """Share of the online weights in an update of the target network; 1 copies them."""
     adam_epsilon: float = 1e-8
     """Epsilon of Adam."""
+    save_replay_buffer: bool = False
+    """Whether checkpoints hold the replay buffer, too; without it a resumed training gathers a new one."""
 
+    _groups: ClassVar[dict[str, Any]] = {
+        **AlgorithmConfig._groups,
+        "checkpointing": OffPolicyCheckpointingSettings,
+    }
     _parts: ClassVar[dict[str, type[Settings]]] = {
         **AlgorithmConfig._parts,
         "replay_buffer_config": ReplayBufferConfig,
@@ -116,7 +128,12 @@ class OffPolicyConfig(AlgorithmConfig):
         "n_step": whole(1),
         "tau": number(0, most=1),
         "adam_epsilon": number(0),
+        "save_replay_buffer": one_of(True, False),
     }
+
+    def checkpointing(self, **settings: Unpack[OffPolicyCheckpointingSettings]) -> Self:
+        """Set when, where and how much of the state is saved."""
+        return self._group("checkpointing", settings)
 
     def validate(self) -> None:
         """As any Settings, and the replay buffer's own."""

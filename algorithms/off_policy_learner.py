@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +17,12 @@ from .learner import Learner
 from .off_policy_config import OffPolicyConfig
 from .parameters import FlatParameters
 from .piecewise import Piecewise
+from .policy_weights import WeightedPolicy
 from .progress import Progress
 from .replay_buffer import BATCH_PORTS, ReplayBuffer
 from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
-
-
-class WeightedPolicy(Protocol):
-    """A policy reactor that acts by a copy of weights."""
-
-    weights: Any
-
-    def load(self, flat: Array) -> None:
-        """Act by these weights, in torch's order, from now on."""
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights, in torch's order, as the port carries them."""
 
 
 class OffPolicyLearner(Learner):

@@ -19,7 +19,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ from reactvec import Topology
 
 from .checks import ConfigError
 from .draws import Draws
+from .export import GreedyPolicy
 from .heads import Gaussian, make_head
 from .observations import as_tensors
 from .off_policy import OffPolicy
@@ -100,6 +101,7 @@ class SACLearner(OffPolicyLearner):
     """Takes gradient steps of actor, critics and alpha, all three at once; the target critics follow."""
 
     module: SoftActorCritic
+    saved: ClassVar[tuple[str, ...]] = (*OffPolicyLearner.saved, "drawn")
 
     def __init__(
         self, module: SoftActorCritic, replay: ReplayBuffer, policy: SoftPolicy, config: SACConfig, before: Progress
@@ -262,6 +264,9 @@ class SAC(OffPolicy[SACConfig]):
     def _make_inference(self) -> BlockInference:
         config = self.config
         return BlockInference(self.learner.module.actor, self.observation_space, config.inference_rows, config.device)
+
+    def _greedy(self) -> GreedyPolicy:
+        return GreedyPolicy(self.learner.module.actor, self._predicting.greedy())
 
     def _runner_metrics(self) -> dict[str, float]:
         return {}

@@ -10,7 +10,12 @@ from typing_extensions import Self, Unpack
 
 from .checks import Check, ConfigError, number, one_of, optional, ramp
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory
-from .off_policy_config import OffPolicyConfig, OffPolicyTrainingSettings, ReplayBufferConfig
+from .off_policy_config import (
+    OffPolicyCheckpointingSettings,
+    OffPolicyConfig,
+    OffPolicyTrainingSettings,
+    ReplayBufferConfig,
+)
 from .piecewise import Ramp
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ class SACTrainingSettings(OffPolicyTrainingSettings, total=False):
     twin_q: bool
 
 
-class SACSettings(AlgorithmSettings, SACTrainingSettings, total=False):
+class SACSettings(AlgorithmSettings, SACTrainingSettings, OffPolicyCheckpointingSettings, total=False):
     """All settings of SAC."""
 
 
@@ -93,7 +98,7 @@ class SACConfig(OffPolicyConfig):
     """Whether targets take the smaller value of two critics (Fujimoto et al. 2018); else there is one."""
 
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "actor_lr", "critic_lr", "alpha_lr")
-    _groups: ClassVar[dict[str, Any]] = {**AlgorithmConfig._groups, "training": SACTrainingSettings}
+    _groups: ClassVar[dict[str, Any]] = {**OffPolicyConfig._groups, "training": SACTrainingSettings}
     _checks: ClassVar[dict[str, Check]] = {
         **OffPolicyConfig._checks,
         **dict.fromkeys(("actor_lr", "critic_lr", "alpha_lr"), optional(ramp(number(least=0)))),

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from reactvec import InputPort, OutputPort, Reactor, present, reaction
+from reactvec import InputPort, OutputPort, reaction
 from reactvec.port_types import port_type
 
 from .draws import Draws
 from .heads import Gaussian
 from .parameters import FlatParameters
 from .policy import BlockInference
+from .policy_weights import ARRIVED, TorchWeightedPolicy
 from .progress import Progress
 
 Array = npt.NDArray[Any]
 
 
-class SoftPolicy(Reactor):
+class SoftPolicy(TorchWeightedPolicy):
     """Draws an action for each environment: from the whole space while less than `random_steps` environment steps have
     been taken, then from what the actor says. `choice` is the action in units of a range from -1 to 1.
 
@@ -30,9 +31,9 @@ class SoftPolicy(Reactor):
 
     obs = InputPort()
     env_steps = InputPort((), np.int64)  # of this run, before this tag
-    weights = InputPort(dtype=np.float32)
     choice = OutputPort(dtype=np.float32)
     action = OutputPort()
+    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -59,15 +60,7 @@ class SoftPolicy(Reactor):
         self._draws = Draws(seed, "explore")
         self._low, self._high = (bound.reshape(-1).astype(np.float64) for bound in head.bounds)
 
-    def load(self, flat: Array) -> None:
-        """Act by these weights from now on."""
-        self.parameters.load(flat)
-
-    def send(self, flat: Array, weights: Array) -> None:
-        """Write weights as the port carries them."""
-        weights[...] = flat
-
-    @reaction(sources=[obs, env_steps, weights, present(weights)], effects=[choice, action])
+    @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action])
     def act(self, obs: Array, env_steps: Array, weights: Array, fresh: Array, choice: Array, action: Array) -> None:
         """Draw one action per environment, by the weights that have arrived."""
         if fresh.any():

@@ -1,8 +1,11 @@
 import numpy as np
 import numpy.typing as npt
 
+MOST_WORKERS: int
+"""How many workers may share the rows of a policy: each has an area of memory of its own."""
+
 class ActingKernel:
-    """What kernels that act by a network's weights share; at most 64 workers share the rows."""
+    """What kernels that act by a network's weights share; at most MOST_WORKERS share the rows."""
 
     def begin_with(self, packed: npt.NDArray[np.float32]) -> None:
         """Act by these weights until others arrive."""

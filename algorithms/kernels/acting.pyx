@@ -14,6 +14,9 @@ cdef extern from "acting.h" nogil:
     const int AREAS
 
 
+MOST_WORKERS = AREAS
+
+
 cdef class ActingKernel:
     cdef int make_areas(self, int64_t rows, int64_t room, int64_t weights, bint whole) except -1:
         self.acting.whole = whole

@@ -172,11 +172,19 @@ def test_evaluation_is_greedy_fair_and_repeatable():
 def test_evaluation_on_other_environments():
     with small(evaluation_env=[lambda: gym.make("CartPole-v1", max_episode_steps=3)]).build_algo() as algorithm:
         assert algorithm.evaluate()["env_runners"]["episode_return_max"] == 3
+    closed = []
+
+    class Other(gym.Wrapper):
+        def close(self):
+            closed.append(self)
+            super().close()
+
     with (
-        small(evaluation_env="Acrobot-v1").build_algo() as algorithm,
+        small(evaluation_env=lambda: Other(gym.make("Acrobot-v1"))).build_algo() as algorithm,
         pytest.raises(ConfigError, match="evaluation_env observes"),
     ):
         algorithm.evaluate()
+    assert len(closed) == 1  # which was built to learn its spaces
 
 
 def test_weights_go_out_and_in():

@@ -9,6 +9,7 @@ import torch
 from reactvec.algorithms import ConfigError, MissingExtra, PPOConfig
 from reactvec.algorithms.observations import as_rows, as_tensors
 from tests.algorithms.agents import small
+from tests.algorithms.test_sac import small as soft
 from tests.sample_envs import SampleEnv
 
 
@@ -24,6 +25,7 @@ CASES = {
     "one-hot": lambda: ppo(env="Taxi-v4"),
     "clipped": lambda: ppo(env="Pendulum-v1"),
     "squashed": lambda: ppo(env="Pendulum-v1", squash_actions=True),
+    "soft": lambda: soft(),
     "parts": lambda: ppo(env=lambda: SampleEnv("dict", "multi_discrete")),
     "bits": lambda: ppo(env=lambda: SampleEnv("image", "multi_binary")),
 }
@@ -59,7 +61,7 @@ def test_torch_export(case, tmp_path):
         same(algorithm, program(tensors).numpy(), observations)
 
 
-@pytest.mark.parametrize("case", ["dqn", "normalised", "squashed"])
+@pytest.mark.parametrize("case", ["dqn", "normalised", "squashed", "soft"])
 def test_onnx(case, tmp_path):
     algorithm = trained(case)
     session = onnxruntime.InferenceSession(algorithm.export(tmp_path / "agent.onnx"))

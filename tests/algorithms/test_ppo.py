@@ -59,6 +59,17 @@ def test_one_result_for_all_workers_and_placements(expected, native, workers):
     assert trained(small(native=native, seed=11, **placement)) == expected
 
 
+def test_no_two_workers_share_the_memory_of_a_policy():
+    results = []
+    for workers in (1, 64, 70):
+        config = small(num_envs=80, train_batch_size=320, placement="threads", num_workers=workers, seed=11)
+        with config.build_algo() as algorithm:
+            algorithm.train_steps(640)
+            assert algorithm.schedule.workers == min(workers, 64)
+            results.append(weights_of(algorithm))
+    assert len(set(results)) == 1
+
+
 @pytest.mark.parametrize("backend", ["auto", "torch"])
 @pytest.mark.parametrize("workers", [2, 3])
 def test_one_result_in_processes(expected, workers, backend):

@@ -14,9 +14,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from reactvec.algorithms import DQN, PPO, CheckpointError, ConfigError, PPOConfig, env_state, train_dqn, train_ppo
+from reactvec.algorithms import DQN, PPO, SAC, CheckpointError, ConfigError, PPOConfig, env_state, train_dqn, train_ppo
 from reactvec.algorithms.checkpoint_folder import newest
 from tests.algorithms.agents import fingerprint, small, weights_of
+from tests.algorithms.test_sac import small as soft
 
 ROOT = Path(__file__).parents[2]
 ENVS = ["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "Taxi-v4", "FrozenLake-v1"]
@@ -127,6 +128,26 @@ def test_dqn_with_its_replay_buffer_goes_on_bit_by_bit(settings, tmp_path):
         other.train_steps(500)
         assert fingerprint(other) == expected
         assert other.progress.steps == algorithm.progress.steps
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"replay_buffer_config": {"capacity": 300, "prioritized": True}, "num_envs": 3, "train_freq": 5},
+        {"weights_delay": 20, "n_step": 2, "num_steps_sampled_before_learning_starts": 250},
+    ],
+)
+def test_sac_with_its_replay_buffer_goes_on_bit_by_bit(settings, tmp_path):
+    with soft(save_replay_buffer=True, **settings).build_algo() as algorithm:
+        algorithm.train_steps(220)
+        path = algorithm.save_to_path(tmp_path / "one")
+        algorithm.train_steps(150)
+        expected = weights_of(algorithm), algorithm.learner.target_parameters.numpy().tobytes()
+    with SAC.from_checkpoint(path) as other:
+        assert other.restart_reason is None
+        other.train_steps(150)
+        assert (weights_of(other), other.learner.target_parameters.numpy().tobytes()) == expected
 
 
 class Unknown(gym.Wrapper):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reactvec import Execution, InputPort, Reactor, Topology, TopologyError, compile, reaction
@@ -98,3 +99,29 @@ def test_objects_that_would_cross_within_a_tag_are_refused() -> None:
     with pytest.raises(TopologyError, match=r"cells.remark carries Python objects from cells.step to reader.read"):
         Execution(topology, compile(topology, 2), FORK)
     Execution(topology, compile(topology, 2)).close()
+
+
+class Keeper(Reactor):
+    """Adds up the counts of a bank in the caller, with something that no other process can have."""
+
+    counts = InputPort((4,), np.int64)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock, self.total = threading.Lock(), 0
+
+    @reaction(sources=[counts])
+    def keep(self, counts: Any) -> None:
+        self.total += int(counts.sum())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_worker_processes_get_the_reactors_that_they_run_alone(method: str) -> None:
+    topology = Topology()
+    cells, keeper = topology.add("cells", Cells(4)), topology.add("keeper", Keeper())
+    for port in (cells.question, cells.order):
+        topology.external(port)
+    topology.connect(cells.count, keeper.counts)
+    with Execution(topology, compile(topology, 2), ProcessOptions(method)) as execution:
+        execution.advance(3)
+    assert keeper.total == 4 * (1 + 2 + 3)

@@ -1,0 +1,88 @@
+"""The weights by which a policy acts: copies of the learner's, brought by a port, packed or in torch's order."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from reactvec import InputPort, Reactor, present
+
+from .kernels.acting import ActingKernel
+from .parameters import FlatParameters
+
+Array = npt.NDArray[Any]
+
+
+class PackedNet(Protocol):
+    """The kernel of a network."""
+
+    def pack(self, flat: npt.NDArray[np.float32], packed: npt.NDArray[np.float32]) -> None:
+        """From torch's order to the packed one."""
+
+
+class WeightedPolicy(Reactor):
+    """A policy that acts by weights of its own until others arrive at its port `weights`."""
+
+    weights = InputPort(dtype=np.float32)
+
+    def load(self, flat: Array) -> None:
+        """Act by these weights, in torch's order, from now on."""
+        carried = np.zeros(self.weights.shape, np.float32)
+        self.send(flat, carried)
+        self.act_by(carried)
+
+    @abstractmethod
+    def send(self, flat: Array, weights: Array) -> None:
+        """Write weights, in torch's order, as the port carries them."""
+
+    @abstractmethod
+    def acting(self) -> Array:
+        """A copy of the weights that are acted by, as the port carries them."""
+
+    @abstractmethod
+    def act_by(self, weights: Array) -> None:
+        """The inverse of `acting`."""
+
+
+ARRIVED: tuple[Any, ...] = (WeightedPolicy.weights, present(WeightedPolicy.weights))
+"""What a reaction reads that takes over new weights: these, and whether they are there."""
+
+
+class PackedPolicy(WeightedPolicy):
+    """Acts by a kernel; the port carries weights in the packed layout of `net`."""
+
+    net: PackedNet
+    kernel: ActingKernel
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """See WeightedPolicy."""
+        self.net.pack(flat, weights)
+
+    def acting(self) -> Array:
+        """See WeightedPolicy."""
+        return self.kernel.acting_by()
+
+    def act_by(self, weights: Array) -> None:
+        """See WeightedPolicy."""
+        self.kernel.begin_with(weights)
+
+
+class TorchWeightedPolicy(WeightedPolicy):
+    """Acts in torch; the port carries weights in torch's order."""
+
+    parameters: FlatParameters
+
+    def send(self, flat: Array, weights: Array) -> None:
+        """See WeightedPolicy."""
+        weights[...] = flat
+
+    def acting(self) -> Array:
+        """See WeightedPolicy."""
+        return self.parameters.numpy().copy()
+
+    def act_by(self, weights: Array) -> None:
+        """See WeightedPolicy."""
+        self.parameters.load(weights)
