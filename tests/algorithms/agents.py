@@ -1,12 +1,14 @@
-"""Small configurations, and what two trainings must have in common to be equal."""
+"""Small configurations, an environment, and what two trainings must have in common to be equal."""
 
 from __future__ import annotations
 
 import hashlib
 
+import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 
-from reactvec.algorithms import DQN, DQNConfig, ModelConfig
+from reactvec.algorithms import DQN, DQNConfig, ModelConfig, PPOConfig, SACConfig
 
 
 def small(**settings) -> DQNConfig:
@@ -24,6 +26,38 @@ def small(**settings) -> DQNConfig:
         "min_sample_timesteps_per_iteration": 400,
     }
     return DQNConfig(**{**defaults, **settings})
+
+
+def small_ppo(**settings) -> PPOConfig:
+    """PPO on CartPole that learns a little in a moment."""
+    defaults = {
+        "env": "CartPole-v1",
+        "num_envs": 4,
+        "total_timesteps": 512,
+        "train_batch_size": 128,
+        "minibatch_size": 48,
+        "num_epochs": 2,
+        "model": ModelConfig(hiddens=(16,), activation="tanh"),
+        "evaluation_duration": 4,
+    }
+    return PPOConfig(**{**defaults, **settings})
+
+
+def small_sac(**settings) -> SACConfig:
+    """SAC on Pendulum that learns a little in a moment."""
+    defaults = {
+        "env": "Pendulum-v1",
+        "num_envs": 4,
+        "total_timesteps": 400,
+        "num_steps_sampled_before_learning_starts": 40,
+        "train_batch_size": 16,
+        "train_freq": 2,
+        "model": ModelConfig(hiddens=(16,)),
+        "replay_buffer_config": {"capacity": 300},
+        "evaluation_duration": 4,
+        "min_sample_timesteps_per_iteration": 100,
+    }
+    return SACConfig(**{**defaults, **settings})
 
 
 def fingerprint(algorithm: DQN) -> str:
@@ -48,3 +82,30 @@ def weights_of(algorithm) -> str:
     for array in algorithm.learner.optimizer_state().values():
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def trained_ppo(config: PPOConfig, steps: int = 512) -> str:
+    """`weights_of` a training of so many steps."""
+    with config.build_algo() as algorithm:
+        algorithm.train_steps(steps)
+        return weights_of(algorithm)
+
+
+class Toy(gym.Env):
+    """Rewards an action of a MultiDiscrete space that copies the Dict observation."""
+
+    observation_space = spaces.Dict({"goal": spaces.MultiDiscrete([3, 2]), "noise": spaces.Box(-1, 1, (2,))})
+    action_space = spaces.MultiDiscrete([3, 2])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.goal = self.np_random.integers([3, 2])
+        return self._observe(), {}
+
+    def step(self, action):
+        reward = float((action == self.goal).sum())
+        self.goal = self.np_random.integers([3, 2])
+        return self._observe(), reward, False, bool(self.np_random.random() < 0.05), {}
+
+    def _observe(self):
+        return {"goal": self.goal, "noise": self.np_random.uniform(-1, 1, 2).astype(np.float32)}

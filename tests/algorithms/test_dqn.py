@@ -1,4 +1,4 @@
-"""DQN: targets by hand, one result for all placements, and learning."""
+"""DQN: one result for all placements, what the replay holds, and learning."""
 
 import random
 from typing import Any
@@ -9,45 +9,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from reactvec.algorithms import DQN, ConfigError, DQNConfig, dqn_loss, dqn_targets, train_dqn
+from reactvec.algorithms import ConfigError, DQNConfig, train_dqn
 from tests.algorithms.agents import fingerprint, small
-
-
-def test_targets_by_hand():
-    returns, discounts = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 0.9, 0.0])
-    target = torch.tensor([[10.0, 20.0], [5.0, 1.0], [7.0, 8.0]])
-    online = torch.tensor([[3.0, 2.0], [0.0, 1.0], [9.0, 8.0]])
-    np.testing.assert_allclose(dqn_targets(returns, discounts, target, target), [11.0, 6.5, 3.0])
-    np.testing.assert_allclose(dqn_targets(returns, discounts, target, online), [6.0, 2.9, 3.0])
-
-
-def test_loss_by_hand():
-    """Huber: half the square of an error up to 1, beyond it the error less a half."""
-    predicted = torch.tensor([0.0, 0.0, 2.0], requires_grad=True)
-    loss = dqn_loss(predicted, torch.tensor([0.5, 3.0, 2.0]), torch.tensor([1.0, 0.5, 0.7]))
-    loss.backward()
-    assert loss.item() == pytest.approx((1.0 * 0.125 + 0.5 * 2.5 + 0.7 * 0) / 3)
-    np.testing.assert_allclose(predicted.grad, [-0.5 / 3, -0.5 / 3, 0], rtol=1e-6)
-
-
-def test_td_errors_are_those_before_the_gradient_step():
-    with small().build_algo() as algorithm:
-        learner, space = algorithm.learner, algorithm.observation_space
-        before, after = (torch.from_numpy(np.stack([space.sample() for _ in range(3)])).clamp(-1, 1) for _ in "ab")
-        actions, returns, discounts = (
-            torch.tensor([[0], [1], [0]]),
-            torch.tensor([1.0, 2.0, 3.0]),
-            torch.full((3,), 0.5),
-        )
-        with torch.no_grad():  # both networks are still the same
-            targets = returns + 0.5 * learner.module(after).max(1).values
-            expected = learner.module(before).gather(1, actions).squeeze(1) - targets
-        weights = learner.parameters.numpy().copy()
-        errors = learner.learn_batch(before, actions, returns, discounts, after, torch.zeros(3))
-        np.testing.assert_allclose(errors, expected, rtol=1e-6)
-        np.testing.assert_array_equal(learner.parameters.numpy(), weights)  # nothing counts, nothing is learned
-        learner.learn_batch(before, actions, returns, discounts, after, torch.ones(3))
-        assert not np.array_equal(learner.parameters.numpy(), weights)
 
 
 @pytest.fixture(scope="module")
@@ -193,46 +156,6 @@ def test_weights_that_are_set_act_at_once():
             assert (algorithm.execution.read(algorithm.policy.choice) == best).all()
 
 
-def test_target_updates_go_on_where_they_stopped(tmp_path):
-    """Saving moves nothing, and updates that are due when a training is saved are made up for when it goes on."""
-    settings = {"num_envs": 4, "train_freq": 1000, "target_network_update_freq": 10, "tau": 0.25}
-    with small(**settings).build_algo() as algorithm:
-        algorithm.learner.parameters.load(np.ones(algorithm.learner.parameters.values.numel()))
-        algorithm.learner.target_parameters.load(np.zeros(algorithm.learner.parameters.values.numel()))
-        algorithm.train_steps(28)
-        path = algorithm.save_to_path(tmp_path / "saved")
-        assert not algorithm.learner.target_parameters.numpy().any()
-    with DQN.from_checkpoint(path) as restored:
-        assert not restored.learner.target_parameters.numpy().any()
-        restored.train_steps(4)
-        restored.learner.sync_target(restored.progress.steps)
-        assert (restored.learner.target_parameters.numpy() == 1 - 0.75**3).all()
-
-
-def target_after(steps, **settings):
-    """The target's weights after each of some steps of 4 environments; online they are 1, and 0 in the target."""
-    with small(num_envs=4, train_freq=1000, **settings).build_algo() as algorithm:
-        learner, values = algorithm.learner, []
-        learner.parameters.load(np.ones(learner.parameters.values.numel()))
-        learner.target_parameters.load(np.zeros(learner.parameters.values.numel()))
-        for _ in range(steps):
-            algorithm.train_steps(4)
-            learner.sync_target(algorithm.progress.steps)
-            assert len(set(learner.target_parameters.numpy().tolist())) == 1
-            values.append(float(learner.target_parameters.numpy()[0]))
-    return values
-
-
-def test_hard_updates_come_at_multiples_of_environment_steps():
-    assert target_after(4, target_network_update_freq=10) == [0, 0, 1, 1]  # 4, 8, 12, 16 steps
-    assert target_after(3, target_network_update_freq=4) == [1, 1, 1]
-
-
-def test_soft_updates_move_by_a_share_for_each_that_is_due():
-    assert target_after(5, target_network_update_freq=10, tau=0.25) == [0, 0, 0.25, 0.25, 1 - 0.75**2]
-    assert target_after(2, target_network_update_freq=2, tau=0.5) == [0.75, 1 - 0.25**2]  # two in each step
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -263,18 +186,6 @@ def test_the_replay_holds_what_the_environments_did():
             assert (total, discount) == (reward, np.float32(0 if terminated else 0.9))
             ends += terminated
         assert ends > 5
-
-
-def test_truncation_bootstraps_from_the_final_observation():
-    with small(env_config={"max_episode_steps": 5}, num_envs=2).build_algo() as algorithm:
-        algorithm.train_steps(100)
-        ring = algorithm.replay.ring
-        assert set(ring.ends[ring.filled - 50 : ring.filled].ravel()) == {0, 2}
-        batch = ring.gather(np.arange(100), 3, 0.5)
-        truncated = ring.ends.reshape(-1)[:100] == 2
-        assert (batch.discounts[truncated] == 0.5).all()
-        first = batch.observations[10:12]  # of the second episode
-        assert not np.array_equal(batch.next_observations[8:10], first)
 
 
 def test_it_learns():
@@ -355,73 +266,3 @@ def test_a_kernel_trains_to_the_same_weights(env):
             algorithm.train()
             prints.add(fingerprint(algorithm))
     assert len(prints) == 1
-
-
-@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
-def test_a_foreign_vector_env(mode):
-    envs = SyncVectorEnv([lambda: gym.make("CartPole-v1", max_episode_steps=9)] * 4, autoreset_mode=mode)
-    with small(env=envs, seed=11).build_algo() as algorithm:
-        algorithm.train_steps(1200)
-        episodes, steps = algorithm.statistics.episodes, algorithm.progress.steps
-        assert max(algorithm.statistics.lengths) == 9
-        assert len(algorithm.replay.ring) <= 500
-        if mode == AutoresetMode.NEXT_STEP:
-            assert 1200 > steps >= 1200 - episodes
-        else:
-            assert steps == 1200
-            with small(env_config={"max_episode_steps": 9}, num_envs=4, seed=11).build_algo() as own:
-                own.train_steps(1200)
-                assert fingerprint(own) == fingerprint(algorithm)
-    envs.close()
-
-
-class Counting(gym.Env[Any, Any]):
-    """Observes how many steps it has made in all, and is truncated every third one."""
-
-    observation_space = gym.spaces.Box(-1e6, 1e6, (1,), np.float32)
-    action_space = gym.spaces.Discrete(2, start=3)
-
-    def __init__(self):
-        self.steps = self.since = 0
-
-    def reset(self, *, seed=None, options=None):
-        self.since = 0
-        return np.array([self.steps + 0.5], np.float32), {}
-
-    def step(self, action):
-        assert action in (3, 4)
-        self.steps += 1
-        self.since += 1
-        return np.array([self.steps], np.float32), 1.0, False, self.since == 3, {}
-
-
-@pytest.mark.parametrize("backend", ["kernel", "torch"])
-def test_reset_rows_enter_nothing(backend):
-    envs = SyncVectorEnv([Counting] * 4)
-    assert envs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
-    settings = {"train_freq": 30, "replay_buffer_config": {"capacity": 8000}, "lr": ((0, 1e-3), (1, 0.0))}
-    with small(env=envs, inference_backend=backend, n_step=1, **settings).build_algo() as algorithm:
-        for tags in (100, 37, 1, 2, 260):
-            algorithm.train_steps(4 * tags)
-            steps = algorithm.progress.steps
-            assert steps == algorithm.statistics.tags * 4 - 4 * (algorithm.statistics.tags // 4)  # every fourth is none
-            assert len(algorithm.replay.ring) == steps
-            assert algorithm.learner.gradient_steps == max((steps - 210) // 30 + 1, 0) * 4
-            epsilon = algorithm.train_steps(0)["env_runners"]["epsilon"]
-            assert epsilon == algorithm.epsilon.at(steps)
-        assert algorithm.learner.current_lr == pytest.approx(1e-3 * (1 - steps // 30 * 30 / 1200), rel=0.01)
-        ring = algorithm.replay.ring
-        batch = ring.gather(ring.places(np.arange(len(ring))), 1, 0.5)
-        np.testing.assert_array_equal(np.ceil(batch.observations + 0.5), batch.next_observations)
-        assert (batch.returns == 1).all()
-        assert (batch.discounts == 0.5).all()
-        assert set(algorithm.statistics.lengths) == {3}
-    envs.close()
-
-
-def test_several_rounds_in_one_step_count_valid_steps():
-    envs = SyncVectorEnv([Counting] * 4)
-    with small(env=envs, num_steps_sampled_before_learning_starts=0, train_freq=1).build_algo() as algorithm:
-        algorithm.train_steps(4 * 12)
-        assert algorithm.learner.gradient_steps == algorithm.progress.steps * 4
-    envs.close()

@@ -9,7 +9,7 @@ import torch
 from reactvec.algorithms import ConfigError, MissingExtra, PPOConfig
 from reactvec.algorithms.observations import as_rows, as_tensors
 from tests.algorithms.agents import small
-from tests.algorithms.test_sac import small as soft
+from tests.algorithms.agents import small_sac as soft
 from tests.sample_envs import SampleEnv
 
 

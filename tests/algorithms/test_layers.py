@@ -11,8 +11,8 @@ from reactvec.algorithms.draws import Draws
 from reactvec.algorithms.encoding import Inputs
 from reactvec.algorithms.layers import Extractor, Initializer
 from reactvec.algorithms.observations import as_rows, as_tensors
+from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import weights_of
-from tests.algorithms.test_ppo import small
 
 
 def extractor(space, model=None, **options):

@@ -4,34 +4,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from reactvec.algorithms import PPO, ConfigError, ModelConfig, PPOConfig, train_ppo
+from reactvec.algorithms import PPO, ConfigError, ModelConfig, train_ppo
 from reactvec.algorithms.ppo_learner import policy_loss, value_loss
 from reactvec.processes import WorkerDiedError
-from tests.algorithms.agents import weights_of
-
-
-def small(**settings):
-    """PPO on CartPole that learns a little in a moment."""
-    defaults = {
-        "env": "CartPole-v1",
-        "num_envs": 4,
-        "total_timesteps": 512,
-        "train_batch_size": 128,
-        "minibatch_size": 48,
-        "num_epochs": 2,
-        "model": ModelConfig(hiddens=(16,), activation="tanh"),
-        "evaluation_duration": 4,
-    }
-    return PPOConfig(**{**defaults, **settings})
-
-
-def trained(config, steps=512):
-    with config.build_algo() as algorithm:
-        algorithm.train_steps(steps)
-        return weights_of(algorithm)
+from tests.algorithms.agents import Toy, weights_of
+from tests.algorithms.agents import small_ppo as small
+from tests.algorithms.agents import trained_ppo as trained
 
 
 def test_policy_loss_by_hand():
@@ -205,26 +185,6 @@ def test_spaces_of_observations_and_actions(env, squash):
         assert algorithm.action_space.contains(action)
 
 
-class Toy(gym.Env):
-    """Rewards an action of a MultiDiscrete space that copies the Dict observation."""
-
-    observation_space = spaces.Dict({"goal": spaces.MultiDiscrete([3, 2]), "noise": spaces.Box(-1, 1, (2,))})
-    action_space = spaces.MultiDiscrete([3, 2])
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.goal = self.np_random.integers([3, 2])
-        return self._observe(), {}
-
-    def step(self, action):
-        reward = float((action == self.goal).sum())
-        self.goal = self.np_random.integers([3, 2])
-        return self._observe(), reward, False, bool(self.np_random.random() < 0.05), {}
-
-    def _observe(self):
-        return {"goal": self.goal, "noise": self.np_random.uniform(-1, 1, 2).astype(np.float32)}
-
-
 def test_dict_observations_and_several_categories_are_learned():
     config = small(env=Toy, num_envs=8, train_batch_size=256, minibatch_size=64, num_epochs=10, lr=3e-3, seed=1)
     with config.build_algo() as algorithm:
@@ -342,75 +302,6 @@ def test_observations_that_are_not_finite():
         pytest.raises(FloatingPointError, match="an observation is not finite"),
     ):
         algorithm.train()
-
-
-@pytest.mark.parametrize("normalize", [False, True])
-def test_a_pipeline_acts_by_the_weights_of_the_rollout_before_the_last(normalize):
-    config = small(pipeline=True, seed=2, normalize_observations=normalize)
-    with config.build_algo() as algorithm:
-        learned, seen = [algorithm.get_weights()], {}
-        for number in range(5):
-            algorithm.train()
-            steps = algorithm.rollout.steps(number)
-            acted = {**learned[max(number - 1, 0)], **seen}  # statistics are those of all rollouts before
-            kept, choices = steps.obs.reshape(-1, 4).copy(), steps.choice.reshape(-1, 1)
-            log_probs, values = steps.log_prob.reshape(-1).copy(), steps.value.reshape(-1).copy()
-            module = algorithm.get_module()  # waits until the rollout has been learned from
-            learned.append(algorithm.get_weights())
-            if normalize:
-                names = sorted(name for name in acted if "normalizer" in name)  # mean, scale
-                moments = algorithm.learner.moments
-                seen = dict(zip(names, (moments.mean, moments.scale()), strict=True))
-            with torch.no_grad():
-                outputs, found = torch.func.functional_call(
-                    module,
-                    {name: torch.from_numpy(np.asarray(value, np.float32)) for name, value in acted.items()},
-                    (torch.from_numpy(kept),),
-                )
-                expected = algorithm.head.log_prob(outputs, torch.from_numpy(choices))
-            np.testing.assert_allclose(values, found, rtol=1e-4, atol=1e-5)
-            np.testing.assert_allclose(log_probs, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("backend", ["kernel", "torch"])
-def test_a_pipeline_does_not_depend_on_workers_or_on_who_looks(backend):
-    results = set()
-    places = [{"placement": "inline"}, *({"placement": "threads", "num_workers": n} for n in (1, 2, 4))]
-    for place in (*places, {"placement": "processes", "num_workers": 2, "native": False}):
-        with small(pipeline=True, seed=2, learner_backend=backend, **place).build_algo() as algorithm:
-            algorithm.train_steps(512)
-            results.add(weights_of(algorithm))
-    with small(pipeline=True, seed=2, learner_backend=backend, evaluation_interval=128).build_algo() as algorithm:
-        for _ in range(4):
-            algorithm.train()
-            algorithm.predict(np.zeros(4))
-        results.add(weights_of(algorithm))
-    assert len(results) == 1
-    assert results != {trained(small(seed=2, learner_backend=backend))}
-
-
-def test_a_pipeline_reports_what_is_done():
-    with small(pipeline=True).build_algo() as algorithm:
-        first, second = algorithm.train()["learners"]["default_policy"], algorithm.train()["learners"]["default_policy"]
-        assert "total_loss" not in first
-        assert first["num_gradient_steps_lifetime"] == 0
-        assert np.isfinite(second["total_loss"])
-        assert second["num_gradient_steps_lifetime"] == 2 * 3
-
-
-def test_an_error_of_a_pipeline_comes_back():
-    class Broken(gym.ObservationWrapper):
-        def observation(self, observation):
-            return np.full_like(observation, np.nan)
-
-    config = small(env=lambda: Broken(gym.make("CartPole-v1")), pipeline=True)
-    with config.build_algo() as algorithm, pytest.raises(FloatingPointError, match="an observation is not finite"):
-        algorithm.train_steps(256)
-
-
-def test_a_pipeline_learns_cartpole():
-    result = train_ppo("CartPole-v1", 40_000, seed=1, lr=1e-3, pipeline=True, progress=False, evaluation_duration=20)
-    assert result.evaluation["env_runners"]["episode_return_mean"] > 300
 
 
 def test_it_explains_what_runs_in_torch_and_why():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from reactvec.algorithms import PPO, ConfigError, ModelConfig
-from tests.algorithms.agents import weights_of
-from tests.algorithms.test_ppo import Toy, small
+from tests.algorithms.agents import Toy, weights_of
+from tests.algorithms.agents import small_ppo as small
 
 LOSSES = [
     {},

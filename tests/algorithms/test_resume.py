@@ -17,7 +17,7 @@ import pytest
 from reactvec.algorithms import DQN, PPO, SAC, CheckpointError, ConfigError, PPOConfig, env_state, train_dqn, train_ppo
 from reactvec.algorithms.checkpoint_folder import newest
 from tests.algorithms.agents import fingerprint, small, weights_of
-from tests.algorithms.test_sac import small as soft
+from tests.algorithms.agents import small_sac as soft
 
 ROOT = Path(__file__).parents[2]
 ENVS = ["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "Taxi-v4", "FrozenLake-v1"]

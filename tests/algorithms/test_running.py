@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from reactvec.algorithms import PPO, ConfigError
 from reactvec.algorithms.running import RunningMoments, RunningReturns
+from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import weights_of
-from tests.algorithms.test_ppo import small
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(0, 2**32 - 1))
