@@ -11,9 +11,9 @@ import numpy.typing as npt
 from reactvec import InputPort, OutputPort, reaction
 
 from .heads import Head
+from .inference import BlockInference
 from .kernels.actor_critic import ActorCriticKernel, PolicyKernel
 from .parameters import FlatParameters
-from .policy import BlockInference
 from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy, WeightedPolicy
 from .rollout import BEGIN, ports_of, row_types
 

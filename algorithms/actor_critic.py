@@ -20,8 +20,7 @@ from .encoding import Inputs
 from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
 from .layers import Extractor, Initializer, Normalizer, hidden_layers
-from .observations import Array, Tensors, as_rows, as_tensors
-from .parameters import FlatParameters
+from .observations import Tensors, as_rows, as_tensors
 from .policy import users_network
 
 IMPOSSIBLE = -1e8
@@ -77,23 +76,6 @@ class Joined(nn.Module):
         """Outputs, and the value in the last column."""
         outputs, values = self.module(observation)
         return torch.cat((outputs, values.reshape(-1, 1)), 1)
-
-
-class KernelInference:
-    """Outputs and values of a network's kernel, in one array as `Joined` makes them."""
-
-    def __init__(self, net: ActorCriticKernel, parameters: FlatParameters) -> None:
-        self.net, self.parameters = net, parameters
-        self.packed = np.zeros(net.size, np.float32)
-
-    def refresh(self) -> None:
-        """Take over the weights."""
-        self.net.pack(self.parameters.numpy(), self.packed)
-
-    def __call__(self, observations: Array) -> Array:
-        """Outputs and, in the last column, values: `[n, outputs + 1]`, for rows of the port `[n, ...]`."""
-        outputs, values = self.net.forward(self.packed, np.ascontiguousarray(observations))
-        return np.concatenate((outputs, values[:, None]), 1)
 
 
 def build_actor_critic(

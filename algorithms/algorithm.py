@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -28,6 +28,7 @@ from .environments import EnvReactor, check_observations, evaluation_bank, execu
 from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
 from .export import GreedyPolicy, export
+from .inference import Inference
 from .observations import as_rows
 from .progress import Progress, passed, torch_threads
 from .restoring import C, Restorable
@@ -36,16 +37,6 @@ Array = npt.NDArray[Any]
 
 MODULE_ID = "default_policy"
 AGENT_ID = "default_agent"
-
-
-class Inference(Protocol):
-    """Makes outputs `[n, ...]` of observations, rows of a port `[n, ...]`."""
-
-    def refresh(self) -> None:
-        """Take over the learner's weights."""
-
-    def __call__(self, observations: Array) -> Array:
-        """Outputs for all rows."""
 
 
 class Algorithm(Restorable[C]):

@@ -32,13 +32,14 @@ from .environments import learner_workers
 from .epsilon_greedy import KernelEpsilonGreedy, TorchEpsilonGreedy
 from .export import CategoryActions, GreedyPolicy
 from .heads import make_head
+from .inference import BlockInference, KernelInference
 from .kernels.q_network import QNetworkKernel
 from .observations import as_tensors
 from .off_policy import OffPolicy
 from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import BlockInference, QInference, build_network, check_outputs, q_network_kernel
+from .policy import build_network, check_outputs, q_network_kernel
 from .progress import Progress
 from .replay_buffer import ReplayBuffer
 from .transition_ring import Batch
@@ -203,10 +204,10 @@ class DQN(OffPolicy[DQNConfig]):
         policy.load(acting.numpy())
         return policy
 
-    def _make_inference(self) -> BlockInference | QInference:
+    def _make_inference(self) -> BlockInference | KernelInference:
         config, learner = self.config, self.learner
         if not isinstance(self.net, str):
-            return QInference(self.net, learner.parameters)
+            return KernelInference(self.net, learner.parameters)
         return BlockInference(learner.module, self.observation_space, config.inference_rows, config.device)
 
     def _greedy(self) -> GreedyPolicy:

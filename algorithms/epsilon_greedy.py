@@ -18,10 +18,10 @@ from reactvec.port_types import PortType, port_type
 
 from .draws import Draws
 from .heads import Head
+from .inference import BlockInference
 from .kernels.q_network import EpsilonGreedyKernel, QNetworkKernel
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import BlockInference
 from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy
 from .progress import Progress
 from .rollout import BEGIN, ports_of

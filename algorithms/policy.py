@@ -1,14 +1,10 @@
-"""Networks over observations of any space, and inference whose bits do not depend on how many rows are asked
-for.
-"""
+"""Networks of action values over observations of any space, and what a network of the user must make."""
 
 from __future__ import annotations
 
 import copy
-import math
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -21,8 +17,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .kernels.q_network import QNetworkKernel
 from .layers import Extractor, Initializer, hidden_layers
-from .observations import Array, Space, Tensors, as_rows, as_tensors
-from .parameters import FlatParameters
+from .observations import Space, Tensors, as_rows, as_tensors
 
 
 class QNetwork(nn.Module):
@@ -96,54 +91,3 @@ def check_outputs(module: nn.Module, space: Space, actions: int, device: str) ->
     made = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
     if made != (2, actions):
         raise ConfigError(f"model made {made} of 2 observations; it must return a tensor (rows, {actions})")
-
-
-class BlockInference:
-    """Runs a module over blocks of exactly `rows` rows, the last one padded.
-
-    A matrix product of another number of rows would have other low bits.
-    """
-
-    def __init__(self, module: nn.Module, space: Space, rows: int | None, device: str) -> None:
-        self.module, self.space, self.device = module, space, device
-        shape, dtype = port_type(space)
-        self.rows = rows or (32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16)
-        self._block = np.zeros((self.rows, *shape), dtype)
-        plain = self._block.dtype.names is None and device == "cpu"
-        self._tensor = torch.from_numpy(self._block) if plain else None
-
-    def refresh(self) -> None:
-        """Nothing: the module's weights are looked at anew each time."""
-
-    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
-        """Outputs `[n, ...]` float32 for observations `[n, *shape]`, n at least 1."""
-        if len(observations) <= self.rows:
-            return self._run(observations)
-        starts = range(0, len(observations), self.rows)
-        return np.concatenate([self._run(observations[start : start + self.rows]) for start in starts])
-
-    def _run(self, observations: Array) -> npt.NDArray[np.float32]:
-        count = len(observations)
-        self._block[:count] = observations
-        if count < self.rows:
-            self._block[count:] = np.zeros((), self._block.dtype)
-        with torch.inference_mode():
-            block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
-            outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()
-        return outputs
-
-
-class QInference:
-    """Action values by a network's kernel."""
-
-    def __init__(self, net: QNetworkKernel, parameters: FlatParameters) -> None:
-        self.net, self.parameters = net, parameters
-        self.packed = np.zeros(net.size, np.float32)
-
-    def refresh(self) -> None:
-        """Take over the weights."""
-        self.net.pack(self.parameters.numpy(), self.packed)
-
-    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
-        """Action values `[n, actions]` for rows of the port `[n, ...]`, n at least 1."""
-        return self.net.forward(self.packed, np.ascontiguousarray(observations))

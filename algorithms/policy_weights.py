@@ -17,10 +17,17 @@ Array = npt.NDArray[Any]
 
 
 class PackedNet(Protocol):
-    """The kernel of a network."""
+    """The kernel of a network, whose weights are float32 `[size]`, packed, or `[flat_size]`, in torch's order."""
+
+    @property
+    def size(self) -> int:
+        """Floats of packed weights."""
 
     def pack(self, flat: npt.NDArray[np.float32], packed: npt.NDArray[np.float32]) -> None:
         """From torch's order to the packed one."""
+
+    def forward(self, packed: npt.NDArray[np.float32], rows: Array) -> npt.NDArray[np.float32]:
+        """Outputs `[n, outputs]` for contiguous rows of the port `[n, ...]`."""
 
 
 class WeightedPolicy(Reactor):

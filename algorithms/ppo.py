@@ -21,7 +21,7 @@ from torch import nn
 from reactvec import Topology
 
 from .acting import KernelPolicy, TorchPolicy
-from .actor_critic import Joined, KernelInference, build_actor_critic, check_actor_critic, network_kernel
+from .actor_critic import Joined, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
 from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
@@ -30,9 +30,9 @@ from .encoding import Inputs
 from .environments import learner_workers
 from .export import GreedyPolicy
 from .heads import make_head
+from .inference import BlockInference, KernelInference
 from .kernels.actor_critic import ActorCriticKernel
 from .parameters import FlatParameters
-from .policy import BlockInference
 from .ppo_config import PPOConfig
 from .ppo_kernel import KernelFit
 from .ppo_learner import PPOLearner

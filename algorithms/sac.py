@@ -33,12 +33,12 @@ from .checks import ConfigError
 from .draws import Draws
 from .export import GreedyPolicy
 from .heads import Gaussian, make_head
+from .inference import BlockInference
 from .observations import as_tensors
 from .off_policy import OffPolicy
 from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import BlockInference
 from .progress import Progress
 from .replay_buffer import ReplayBuffer
 from .sac_config import SACConfig

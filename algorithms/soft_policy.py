@@ -13,8 +13,8 @@ from reactvec.port_types import port_type
 
 from .draws import Draws
 from .heads import Gaussian
+from .inference import BlockInference
 from .parameters import FlatParameters
-from .policy import BlockInference
 from .policy_weights import ARRIVED, TorchWeightedPolicy
 from .progress import Progress
 

@@ -50,8 +50,8 @@ class ActorCriticKernel:
     def unpack(self, packed: F32, flat: F32) -> None:
         """The inverse of `pack`."""
 
-    def forward(self, packed: F32, rows: npt.NDArray[Any]) -> tuple[F32, F32]:
-        """Outputs for the head `[n, outputs]` and values `[n]`, for contiguous rows `[n, ...]` of the port."""
+    def forward(self, packed: F32, rows: npt.NDArray[Any]) -> F32:
+        """Outputs for the head and, in the last column, values: `[n, outputs + 1]`, for contiguous rows of the port."""
 
 class PolicyKernel(ActingKernel):
     """The policy of a bank of `rows` environments: what `acting.TorchPolicy` does, in kernels without Python.

@@ -87,8 +87,7 @@ cdef class ActorCriticKernel:
         cdef const float[::1] weights = checked("packed", packed, (self.size,))
         cdef const char *obs = rows_of(&self.net.encoder, "rows", rows, -1)
         cdef int64_t count = len(rows), first = 0, block, i
-        cdef float[:, ::1] outputs = np.empty((count, self.head.outputs), np.float32)
-        cdef float[::1] values = np.empty(count, np.float32)
+        cdef float[:, ::1] made = np.empty((count, self.head.outputs + 1), np.float32)
         cdef float[::1] scratch = aligned(max(self.net.actor.scratch, self.net.critic.scratch))
         cdef float[::1] room = aligned(self.head.outputs)
         with nogil:
@@ -98,7 +97,7 @@ cdef class ActorCriticKernel:
                 mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
                 for i in range(block):
                     memcpy(
-                        &outputs[first + i, 0],
+                        &made[first + i, 0],
                         head_outputs(
                             &self.net, &weights[0], &scratch[0], i, obs + (first + i) * self.net.encoder.row, &room[0]
                         ),
@@ -106,9 +105,9 @@ cdef class ActorCriticKernel:
                     )
                 mlp_forward(&self.net.critic, &weights[0] + self.net.critic_at, &scratch[0], block)
                 for i in range(block):
-                    values[first + i] = value_of(&self.net, &scratch[0], i)
+                    made[first + i, self.net.head.outputs] = value_of(&self.net, &scratch[0], i)
                 first += block
-        return np.asarray(outputs), np.asarray(values)
+        return np.asarray(made)
 
 
 cdef class PolicyKernel(ActingKernel):

@@ -1,0 +1,80 @@
+"""Inference whose bits do not depend on how many rows are asked for: in torch, or by a network's kernel."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from reactvec.port_types import port_type
+
+from .observations import Array, Space, as_tensors
+from .parameters import FlatParameters
+from .policy_weights import PackedNet
+
+F32 = npt.NDArray[np.float32]
+
+
+class Inference(Protocol):
+    """Makes outputs `[n, ...]` of observations, rows of a port `[n, ...]`."""
+
+    def refresh(self) -> None:
+        """Take over the learner's weights."""
+
+    def __call__(self, observations: Array) -> F32:
+        """Outputs for all rows."""
+
+
+class BlockInference:
+    """Runs a module over blocks of exactly `rows` rows, the last one padded.
+
+    A matrix product of another number of rows would have other low bits.
+    """
+
+    def __init__(self, module: nn.Module, space: Space, rows: int | None, device: str) -> None:
+        self.module, self.space, self.device = module, space, device
+        shape, dtype = port_type(space)
+        self.rows = rows or (32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16)
+        self._block = np.zeros((self.rows, *shape), dtype)
+        plain = self._block.dtype.names is None and device == "cpu"
+        self._tensor = torch.from_numpy(self._block) if plain else None
+
+    def refresh(self) -> None:
+        """Nothing: the module's weights are looked at anew each time."""
+
+    def __call__(self, observations: Array) -> npt.NDArray[np.float32]:
+        """Outputs `[n, ...]` float32 for observations `[n, *shape]`, n at least 1."""
+        if len(observations) <= self.rows:
+            return self._run(observations)
+        starts = range(0, len(observations), self.rows)
+        return np.concatenate([self._run(observations[start : start + self.rows]) for start in starts])
+
+    def _run(self, observations: Array) -> npt.NDArray[np.float32]:
+        count = len(observations)
+        self._block[:count] = observations
+        if count < self.rows:
+            self._block[count:] = np.zeros((), self._block.dtype)
+        with torch.inference_mode():
+            block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
+            outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()
+        return outputs
+
+
+class KernelInference:
+    """Outputs of a network's kernel, by the weights of `parameters`."""
+
+    def __init__(self, net: PackedNet, parameters: FlatParameters) -> None:
+        self.net, self.parameters = net, parameters
+        self.packed = np.zeros(net.size, np.float32)
+
+    def refresh(self) -> None:
+        """Take over the weights."""
+        self.net.pack(self.parameters.numpy(), self.packed)
+
+    def __call__(self, observations: Array) -> F32:
+        """Outputs `[n, outputs]` for rows of the port `[n, ...]`, n at least 1."""
+        return self.net.forward(self.packed, np.ascontiguousarray(observations))
