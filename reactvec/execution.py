@@ -54,7 +54,6 @@ class Execution:
         self.topology = topology
         self.schedule = schedule
         self._torn = False
-        self._slabs = {slab.name: index for index, slab in enumerate(schedule.slabs)}
         self._commands = {name: index for index, name in enumerate(schedule.programs)}
         self._step = self._commands[STEP]
         self._steps_with_objects = False
@@ -177,7 +176,7 @@ class Execution:
 
     def input(self, port: InputPort) -> npt.NDArray[Any]:
         """The slab of an external port, to write into before the next tag: `[N, *shape]` of a bank, else `[*shape]`."""
-        return self._committed(port, 0)
+        return self._arena.of(port, 0)
 
     def read(self, port: Port) -> npt.NDArray[Any]:
         """What an output port (or an external one) held at the last tag: a read-only view, valid for one more tag.
@@ -187,16 +186,14 @@ class Execution:
         """
         if self._torn:
             raise ClosedExecutionError("workers were at different tags when a reaction failed; make a new execution")
-        index = self._index(port)
-        committed = self._committed(port, (self.tag - 1) % self.schedule.slabs[index].slots)[...]
+        committed = self._arena.of(port, self.tag - 1)[...]
         committed.flags.writeable = False
         return committed
 
     def slots(self, port: Port) -> list[npt.NDArray[Any]]:
         """The slabs of an output port, as `read` returns them: that of tag t is at t modulo their number, what asides
         wrote in the only one."""
-        values = self._arena.values[self._index(port)]
-        return [values[slot] if self._bank(port) else values[slot][0, ...] for slot in range(len(values))]
+        return self._arena.slots(port)
 
     def snapshot(self) -> Snapshot:
         """What is under way now, between two tags."""
@@ -213,10 +210,7 @@ class Execution:
 
     def is_present(self, port: Port) -> npt.NDArray[np.bool_]:
         """Whether each row of a port had a value at the last tag: bool `[N]` of a bank, else 0-d."""
-        index = self._index(port)
-        slab, flags = self.schedule.slabs[index], self._arena.flags[index]
-        rows = np.ones(slab.rows, np.bool_) if flags is None else flags[(self.tag - 1) % slab.slots].copy()
-        return rows if self._bank(port) else rows[0, ...]
+        return self._arena.presence(port, self.tag - 1)
 
     def close(self, timeout: float | None = None, terminate: bool = False) -> None:
         """Run the shutdown reactions and end the workers; closing again does nothing.
@@ -304,7 +298,8 @@ class Execution:
         return partial(self._prepare, name)
 
     def _prepare(self, name: str) -> None:
-        self._carry(name)
+        for index in self.schedule.carried[name]:  # a command starts from the values of the tag before
+            self._arena.carry(index, self.tag)
         if self._crew is not None:
             self._crew.post(self._commands[name])
 
@@ -354,28 +349,6 @@ class Execution:
             self.close(None if isinstance(error, Exception) else GRACE_S)  # who interrupts a hang does not wait for it
         except Exception as later:
             note(error, f"and shutting down after it failed: {later!r}")
-
-    def _index(self, port: Port) -> int:
-        index = self._slabs.get(str(port))
-        if index is None:
-            raise ValueError(f"{port} has no slab of its own: read an output port, or an external input")
-        return index
-
-    def _bank(self, port: Port) -> bool:
-        return port.reactor is not None and port.reactor.bank is not None
-
-    def _committed(self, port: Port, slot: int) -> npt.NDArray[Any]:
-        values: npt.NDArray[Any] = self._arena.values[self._index(port)][slot]
-        return values if self._bank(port) else values[0, ...]
-
-    def _carry(self, name: str) -> None:
-        """Start a command from the values of the tag before, as far as it may leave them as they are."""
-        for index in self.schedule.carried[name]:
-            values, flags = self._arena.values[index], self._arena.flags[index]
-            new, old = self.tag % len(values), (self.tag - 1) % len(values)
-            values[new] = values[old]
-            if flags is not None:
-                flags[new] = flags[old]
 
 
 # Worker threads do not survive a fork: the child's copies are closed, so that they refuse to run instead of hanging.

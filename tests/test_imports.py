@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "partition": {"schedule", "topology"},
     "asides": {"compiler", "schedule", "topology"},
     "compiler": {"asides", "partition", "presence", "schedule", "topology", "wiring"},
-    "arena": {"schedule"},
+    "arena": {"schedule", "topology"},
     "snapshot": {"arena", "schedule"},
     "workers": {"_sched"},
     "placement": {"whole_number"},
