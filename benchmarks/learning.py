@@ -29,7 +29,7 @@ from benchmarks.learning_results import BrokenResult, Result, Run, missing, writ
 from benchmarks.learning_rows import ROWS, Row, row_of  # noqa: E402
 from benchmarks.learning_sides import SIDES, TRAIN, CannotRun, check, settings_of  # noqa: E402
 
-RESULTS, QUICK_RESULTS = ROOT / "runs" / "learning", ROOT / "runs" / "learning-quick"
+RESULTS, QUICK_RESULTS = ROOT / "benchmarks" / "results" / "learning", ROOT / "runs" / "learning-quick"
 PAGE = ROOT / "docs" / "algorithms" / "learning.md"
 QUICK_STEPS, QUICK_SEEDS, QUICK_EPISODES = 1_000, 1, 4
 
@@ -72,10 +72,10 @@ def train_apart(run: Run, options: argparse.Namespace) -> bool:
     command = [sys.executable, "-m", "benchmarks.learning", "--train", run.side, run.row.name, str(run.seed)]
     command += ["--results", str(options.results), *(["--quick"] if options.quick else [])]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    options.results.mkdir(parents=True, exist_ok=True)
+    scratch = ROOT / "runs"  # where MuJoCo may leave its log
+    scratch.mkdir(exist_ok=True)
     begin = time.perf_counter()
-    # In the results' folder, where MuJoCo may leave its log.
-    done = subprocess.run(command, cwd=options.results, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     outcome = f"{time.perf_counter() - begin:,.0f} s"
     if done.returncode:
         outcome = f"FAILED\n{done.stderr.strip()[-2000:]}"
@@ -115,7 +115,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="ROW", help=f"of {names}")
     parser.add_argument("--side", choices=SIDES, help="one side alone")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (1)")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="runs/learning; quick: runs/learning-quick")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="benchmarks/results/learning; quick: runs/learning-quick")
     parser.add_argument("--quick", action="store_true", help="1,000 steps and one seed, to see that everything works")
     parser.add_argument("--report", action="store_true", help="judge what is there and write the page, train nothing")
     parser.add_argument(
