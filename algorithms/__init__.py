@@ -6,8 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
-from .config import AlgorithmConfig, ModelConfig
+from .config import AlgorithmConfig
 from .dqn_config import DQNConfig
+from .model_config import ModelConfig
 from .off_policy_config import ReplayBufferConfig
 from .ppo_config import PPOConfig
 from .sac_config import SACConfig

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from reactvec.port_types import port_type
 
 from .checks import ConfigError
-from .config import ModelConfig, ModelFactory
 from .draws import Draws
 from .encoding import Inputs
 from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
 from .layers import Extractor, Initializer, Normalizer, hidden_layers
+from .model_config import ModelConfig, ModelFactory
 from .observations import Tensors, as_rows, as_tensors
 from .policy import users_network
 

@@ -11,69 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-import numpy as np
 from gymnasium.vector import VectorEnv
 from typing_extensions import Self, TypedDict, Unpack
 
 from .callbacks import Callbacks, CallbackSettings, check_callbacks
 from .checks import Check, ConfigError, folder, number, one_of, optional, ramp, whole
+from .model_config import ModelConfig, ModelFactory
 from .piecewise import Ramp
+from .presets import preset
 from .settings import Settings
 
 if TYPE_CHECKING:
-    import gymnasium as gym
-    from torch import nn
-
     from .algorithm import Algorithm
 
 EnvSource: TypeAlias = str | Callable[..., Any] | Sequence[Callable[..., Any]] | VectorEnv[Any, Any, Any]
-ModelFactory: TypeAlias = Callable[["gym.Space[Any]", "gym.Space[Any]"], "nn.Module"]
-
-
-def _widths(value: Any) -> str | None:
-    good = isinstance(value, tuple | list) and all(not whole(1)(width) for width in value)
-    return None if good else "must be whole numbers > 0"
-
-
-def _convolutions(value: Any) -> str | None:
-    layers = value if isinstance(value, tuple | list) and value else ()
-    good = all(isinstance(layer, tuple | list) and len(layer) == 3 and _widths(layer) is None for layer in layers)
-    good = value in ("auto", None) or bool(layers and good)
-    return None if good else "must be 'auto', None, or layers of (channels, kernel, stride)"
-
-
-@dataclass
-class ModelConfig(Settings):
-    """The shape of the built-in network: fully connected layers over the observation, images through convolutions."""
-
-    hiddens: tuple[int, ...] = (128, 128)
-    """Width of each hidden layer."""
-    activation: Literal["relu", "tanh", "silu"] = "relu"
-    """What follows each hidden layer."""
-    cnn: Literal["auto"] | tuple[tuple[int, int, int], ...] | None = "auto"
-    """Convolutions over images (arrays of three axes) as (channels, kernel, stride); "auto": by the size of the image;
-    None: images are flattened.
-    """
-    cnn_features: int | None = None
-    """Width of the layer between the convolutions and the hidden layers; None: 512, of images below 36 x 36 128."""
-    share_trunk: bool = False
-    """Whether actor and critic share all hidden layers; a network of action values has one trunk anyway."""
-
-    _checks: ClassVar[dict[str, Check]] = {
-        "hiddens": _widths,
-        "activation": one_of("relu", "tanh", "silu"),
-        "cnn": _convolutions,
-        "cnn_features": whole(1, none=True),
-        "share_trunk": one_of(True, False),
-    }
-
-    def validate(self) -> None:
-        """As any Settings."""
-        if isinstance(self.hiddens, tuple | list):
-            self.__dict__["hiddens"] = tuple(int(w) if isinstance(w, np.integer) else w for w in self.hiddens)
-        if isinstance(self.cnn, list | tuple):
-            self.__dict__["cnn"] = tuple(tuple(layer) if isinstance(layer, list) else layer for layer in self.cnn)
-        super().validate()
 
 
 class EnvironmentSettings(TypedDict, total=False):
@@ -91,7 +42,6 @@ class EnvRunnerSettings(TypedDict, total=False):
     num_workers: int | None
     native: bool | Literal["auto"]
     inference_rows: int | None
-    weights_delay: int
     min_sample_timesteps_per_iteration: int
 
 
@@ -173,8 +123,6 @@ class AlgorithmConfig(Settings):
     """Whether well-known environments run as native kernels; results do not depend on it."""
     inference_rows: int | None = None
     """Rows of one inference; observations are padded to it. None: by network and spaces."""
-    weights_delay: int = 1
-    """Tags (steps of all environments) from the end of learning until the policy acts on the new weights."""
     min_sample_timesteps_per_iteration: int = 1000
     """Environment steps of one `train()`."""
 
@@ -235,6 +183,7 @@ class AlgorithmConfig(Settings):
     wandb_project: str | None = None
     """Project of Weights & Biases that gets the logs, too; None: none does."""
 
+    algorithm: ClassVar[str] = ""  # the name of what it configures
     _groups: ClassVar[dict[str, Any]] = {
         "environment": EnvironmentSettings,
         "env_runners": EnvRunnerSettings,
@@ -253,7 +202,6 @@ class AlgorithmConfig(Settings):
         "num_workers": whole(1, none=True),
         "native": one_of("auto", True, False),
         "inference_rows": whole(1, none=True),
-        "weights_delay": whole(1),
         "min_sample_timesteps_per_iteration": whole(1),
         "total_timesteps": whole(1),
         "lr": ramp(number(least=0)),
@@ -308,6 +256,14 @@ class AlgorithmConfig(Settings):
             name: value if isinstance(value, kinds.get(name, object)) else None
             for name, value in self.to_dict().items()
         }
+
+    def preset(self, name: str) -> Self:
+        """Take the tuned settings that presets.py has for `env` under that name ("zoo"); what is set later counts.
+
+        Raises:
+            ConfigError: there is no such preset, or it has nothing for `env`.
+        """
+        return self.update(preset(name, self.algorithm, self.env))
 
     def environment(self, env: EnvSource | None = None, /, **settings: Unpack[EnvironmentSettings]) -> Self:
         """Set what is learned on; `env` may be given by position."""

@@ -9,15 +9,21 @@ from typing_extensions import Self, Unpack
 
 from .backends import BACKENDS, Backend
 from .checks import Check, ConfigError, number, one_of, ramp, whole
-from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig
-from .off_policy_config import OffPolicyCheckpointingSettings, OffPolicyConfig, OffPolicyTrainingSettings
+from .config import AlgorithmConfig, AlgorithmSettings
+from .model_config import ModelConfig
+from .off_policy_config import (
+    OffPolicyCheckpointingSettings,
+    OffPolicyConfig,
+    OffPolicyEnvRunnerSettings,
+    OffPolicyTrainingSettings,
+)
 from .piecewise import Ramp
 
 if TYPE_CHECKING:
     from .dqn import DQN
 
 
-class DQNEnvRunnerSettings(EnvRunnerSettings, total=False):
+class DQNEnvRunnerSettings(OffPolicyEnvRunnerSettings, total=False):
     """How experience is gathered."""
 
     epsilon: Ramp
@@ -70,6 +76,7 @@ class DQNConfig(OffPolicyConfig):
     learner_backend: Backend = "auto"
     """What gradients are computed by, likewise."""
 
+    algorithm: ClassVar[str] = "DQN"
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
     _groups: ClassVar[dict[str, Any]] = {
         **OffPolicyConfig._groups,

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from .checks import ConfigError
-from .config import ModelConfig
 from .draws import Draws
 from .encoding import Inputs, Leaf
+from .model_config import ModelConfig
 from .observations import Tensors
 
 F64: TypeAlias = "npt.NDArray[np.float64]"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from typing_extensions import Self, Unpack
 
 from .checks import Check, ConfigError, number, one_of, ramp, whole
-from .config import AlgorithmConfig, CheckpointingSettings, TrainingSettings
+from .config import AlgorithmConfig, CheckpointingSettings, EnvRunnerSettings, TrainingSettings
 from .piecewise import Ramp
 from .settings import Settings
 
@@ -73,6 +73,12 @@ class ReplayBufferConfig(Settings):
         return cls(**settings)
 
 
+class OffPolicyEnvRunnerSettings(EnvRunnerSettings, total=False):
+    """How experience is gathered."""
+
+    weights_delay: int
+
+
 class OffPolicyTrainingSettings(TrainingSettings, total=False):
     """How is learned from what a replay buffer holds."""
 
@@ -95,6 +101,8 @@ class OffPolicyCheckpointingSettings(CheckpointingSettings, total=False):
 class OffPolicyConfig(AlgorithmConfig):
     """The settings of algorithms that learn from a replay buffer."""
 
+    weights_delay: int = 1
+    """Tags (steps of all environments) from the end of learning until the policy acts on the new weights."""
     num_steps_sampled_before_learning_starts: int = 1000
     """Environment steps before the first round of learning."""
     train_freq: int = 256
@@ -114,6 +122,7 @@ class OffPolicyConfig(AlgorithmConfig):
 
     _groups: ClassVar[dict[str, Any]] = {
         **AlgorithmConfig._groups,
+        "env_runners": OffPolicyEnvRunnerSettings,
         "checkpointing": OffPolicyCheckpointingSettings,
     }
     _parts: ClassVar[dict[str, type[Settings]]] = {
@@ -122,6 +131,7 @@ class OffPolicyConfig(AlgorithmConfig):
     }
     _checks: ClassVar[dict[str, Check]] = {
         **AlgorithmConfig._checks,
+        "weights_delay": whole(1),
         "num_steps_sampled_before_learning_starts": whole(0),
         "train_freq": whole(1),
         "gradient_steps": whole(1),
@@ -130,6 +140,10 @@ class OffPolicyConfig(AlgorithmConfig):
         "adam_epsilon": number(0),
         "save_replay_buffer": one_of(True, False),
     }
+
+    def env_runners(self, **settings: Unpack[OffPolicyEnvRunnerSettings]) -> Self:
+        """Set how experience is gathered."""
+        return self._group("env_runners", settings)
 
     def checkpointing(self, **settings: Unpack[OffPolicyCheckpointingSettings]) -> Self:
         """Set when, where and how much of the state is saved."""

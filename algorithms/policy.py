@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from reactvec.port_types import port_type
 
 from .checks import ConfigError
-from .config import ModelConfig, ModelFactory
 from .draws import Draws
 from .encoding import Inputs
 from .kernels.q_network import QNetworkKernel
 from .layers import Extractor, Initializer, hidden_layers
+from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_rows, as_tensors
 
 

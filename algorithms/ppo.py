@@ -25,13 +25,13 @@ from .actor_critic import Joined, build_actor_critic, check_actor_critic, networ
 from .algorithm import Algorithm
 from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
-from .config import ModelConfig
 from .encoding import Inputs
 from .environments import learner_workers
 from .export import GreedyPolicy
 from .heads import make_head
 from .inference import BlockInference, KernelInference
 from .kernels.actor_critic import ActorCriticKernel
+from .model_config import ModelConfig
 from .parameters import FlatParameters
 from .ppo_config import PPOConfig
 from .ppo_kernel import KernelFit

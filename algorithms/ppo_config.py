@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import Self, Unpack
 
 from .backends import BACKENDS, Backend
-from .checks import Check, ConfigError, number, one_of, optional, ramp, whole
-from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory, TrainingSettings
+from .checks import Check, number, one_of, optional, ramp, whole
+from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, TrainingSettings
+from .model_config import ModelConfig, ModelFactory
 from .piecewise import Ramp
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class PPOConfig(AlgorithmConfig):
     learner_backend: Backend = "auto"
     """What gradients are computed by, likewise."""
 
+    algorithm: ClassVar[str] = "PPO"
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "clip_param", "entropy_coeff")
     _groups: ClassVar[dict[str, Any]] = {
         **AlgorithmConfig._groups,
@@ -142,15 +144,6 @@ class PPOConfig(AlgorithmConfig):
         "inference_backend": one_of(*BACKENDS),
         "learner_backend": one_of(*BACKENDS),
     }
-
-    def validate(self) -> None:
-        """As any Settings, and what PPO has no use for."""
-        super().validate()
-        if self.weights_delay != 1:
-            raise ConfigError(
-                f"weights_delay={self.weights_delay} is no setting of PPO's: its weights arrive with the next rollout, "
-                "or one later with pipeline=True"
-            )
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:
         """Set how experience is gathered."""

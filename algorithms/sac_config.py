@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from typing_extensions import Self, Unpack
 
 from .checks import Check, ConfigError, number, one_of, optional, ramp
-from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, ModelConfig, ModelFactory
+from .config import AlgorithmConfig, AlgorithmSettings
+from .model_config import ModelConfig, ModelFactory
 from .off_policy_config import (
     OffPolicyCheckpointingSettings,
     OffPolicyConfig,
+    OffPolicyEnvRunnerSettings,
     OffPolicyTrainingSettings,
     ReplayBufferConfig,
 )
@@ -33,7 +35,9 @@ class SACTrainingSettings(OffPolicyTrainingSettings, total=False):
     twin_q: bool
 
 
-class SACSettings(AlgorithmSettings, SACTrainingSettings, OffPolicyCheckpointingSettings, total=False):
+class SACSettings(
+    AlgorithmSettings, OffPolicyEnvRunnerSettings, SACTrainingSettings, OffPolicyCheckpointingSettings, total=False
+):
     """All settings of SAC."""
 
 
@@ -97,6 +101,7 @@ class SACConfig(OffPolicyConfig):
     twin_q: bool = True
     """Whether targets take the smaller value of two critics (Fujimoto et al. 2018); else there is one."""
 
+    algorithm: ClassVar[str] = "SAC"
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "actor_lr", "critic_lr", "alpha_lr")
     _groups: ClassVar[dict[str, Any]] = {**OffPolicyConfig._groups, "training": SACTrainingSettings}
     _checks: ClassVar[dict[str, Check]] = {
@@ -115,10 +120,6 @@ class SACConfig(OffPolicyConfig):
                 raise ConfigError("share_trunk=True: actor and critics of SAC share no layers; leave it False")
         elif not self.twin_q:
             raise ConfigError("twin_q=False shapes the built-in networks; with a model of your own, return one value")
-
-    def env_runners(self, **settings: Unpack[EnvRunnerSettings]) -> Self:
-        """Set how experience is gathered."""
-        return self._group("env_runners", settings)
 
     def training(self, **settings: Unpack[SACTrainingSettings]) -> Self:
         """Set how is learned from it."""

@@ -12,10 +12,10 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from .checks import ConfigError
-from .config import ModelConfig, ModelFactory
 from .draws import Draws
 from .encoding import Inputs
 from .layers import Extractor, Initializer, hidden_layers
+from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_rows, as_tensors
 from .policy import users_network
 

@@ -33,6 +33,7 @@ def train_ppo(
     /,
     *,
     config: PPOConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: None = None,
     progress: bool = True,
@@ -45,6 +46,7 @@ def train_ppo(
     /,
     *,
     config: PPOConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int],
     progress: bool = True,
@@ -56,6 +58,7 @@ def train_ppo(
     /,
     *,
     config: PPOConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int] | None = None,
     progress: bool = True,
@@ -67,6 +70,8 @@ def train_ppo(
     `config`, which itself is not changed. `progress` shows a bar with the mean return and the environment
     steps per second.
 
+    `preset="zoo"` begins with the settings that rl-baselines3-zoo tuned for `env`, an id that is in presets.py.
+
     `resume` is a checkpoint, or a folder that holds some: training goes on from the newest that is whole, with its
     settings but for those that are given. With `seeds` there is a run for each, one after the other; their logs and
     checkpoints go to folders `seed_S` of `log_dir` and `checkpoint_dir`, and they are resumed from folders `seed_S`.
@@ -76,7 +81,8 @@ def train_ppo(
         CheckpointError: there is nothing to resume from, or a checkpoint cannot be written.
     """
     given = _given(settings, env=env, total_timesteps=total_timesteps)
-    return _train(PPO, PPOConfig, config, given, resume, seeds, progress)
+    base = _base(PPOConfig, given, config, preset, resume)
+    return _train(PPO, PPOConfig, base, given, resume, seeds, progress)
 
 
 @overload
@@ -86,6 +92,7 @@ def train_dqn(
     /,
     *,
     config: DQNConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: None = None,
     progress: bool = True,
@@ -98,6 +105,7 @@ def train_dqn(
     /,
     *,
     config: DQNConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int],
     progress: bool = True,
@@ -109,6 +117,7 @@ def train_dqn(
     /,
     *,
     config: DQNConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int] | None = None,
     progress: bool = True,
@@ -116,7 +125,8 @@ def train_dqn(
 ) -> TrainResult[DQN] | list[TrainResult[DQN]]:
     """Train DQN on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
     given = _given(settings, env=env, total_timesteps=total_timesteps)
-    return _train(DQN, DQNConfig, config, given, resume, seeds, progress)
+    base = _base(DQNConfig, given, config, preset, resume)
+    return _train(DQN, DQNConfig, base, given, resume, seeds, progress)
 
 
 @overload
@@ -126,6 +136,7 @@ def train_sac(
     /,
     *,
     config: SACConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: None = None,
     progress: bool = True,
@@ -138,6 +149,7 @@ def train_sac(
     /,
     *,
     config: SACConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int],
     progress: bool = True,
@@ -149,6 +161,7 @@ def train_sac(
     /,
     *,
     config: SACConfig | None = None,
+    preset: str | None = None,
     resume: PathLike | None = None,
     seeds: Sequence[int] | None = None,
     progress: bool = True,
@@ -156,7 +169,8 @@ def train_sac(
 ) -> TrainResult[SAC] | list[TrainResult[SAC]]:
     """Train SAC on `env` for `total_timesteps` environment steps, then evaluate it; arguments as of `train_ppo`."""
     given = _given(settings, env=env, total_timesteps=total_timesteps)
-    return _train(SAC, SACConfig, config, given, resume, seeds, progress)
+    base = _base(SACConfig, given, config, preset, resume)
+    return _train(SAC, SACConfig, base, given, resume, seeds, progress)
 
 
 def _given(settings: Mapping[str, Any], **positional: Any) -> dict[str, Any]:
@@ -165,6 +179,22 @@ def _given(settings: Mapping[str, Any], **positional: Any) -> dict[str, Any]:
     for name in (name for name in chosen if name in settings):
         raise ConfigError(f"{name} is given twice, by position and by name; leave one out")
     return {**settings, **chosen}
+
+
+def _base(
+    kind: type[C], given: Mapping[str, Any], config: C | None, preset: str | None, resume: PathLike | None
+) -> C | None:
+    """The config that `given` changes; None if all else is default, or comes from a checkpoint."""
+    if config is not None and not isinstance(config, kind):
+        raise ConfigError(
+            f"config is a {type(config).__name__}, not a {kind.__name__}; pass settings by name: **config"
+        )
+    origins = [
+        name for name, origin in {"config": config, "preset": preset, "resume": resume}.items() if origin is not None
+    ]
+    if len(origins) > 1:
+        raise ConfigError(f"{' and '.join(origins)} each say all settings: give one of them, and what differs by name")
+    return config if preset is None else kind(env=given.get("env")).preset(preset)
 
 
 def _train(
@@ -176,12 +206,6 @@ def _train(
     seeds: Sequence[int] | None,
     progress: bool,
 ) -> TrainResult[A] | list[TrainResult[A]]:
-    if config is not None and not isinstance(config, kind):
-        raise ConfigError(
-            f"config is a {type(config).__name__}, not a {kind.__name__}; pass settings by name: **config"
-        )
-    if config is not None and resume is not None:
-        raise ConfigError("resume brings the settings of the checkpoint; change them by name instead of by config")
     kind.check_names(given)
     if seeds is None:
         return _train_one(algorithm_class, kind, config, given, resume, progress)

@@ -115,7 +115,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="ROW", help=f"of {names}")
     parser.add_argument("--side", choices=SIDES, help="one side alone")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (1)")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="benchmarks/results/learning; quick: runs/learning-quick")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="benchmarks/results/learning; quick: runs/learning-quick"
+    )
     parser.add_argument("--quick", action="store_true", help="1,000 steps and one seed, to see that everything works")
     parser.add_argument("--report", action="store_true", help="judge what is there and write the page, train nothing")
     parser.add_argument(

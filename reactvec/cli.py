@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 import sysconfig
@@ -35,7 +36,8 @@ reactvec explain ppo --env CartPole-v1 ...   print the schedule that the trainin
 reactvec tune CartPole-v1 ...                measure which vector environment is the fastest for yours, on this machine
 reactvec info                                versions, cores and compiler
 
-Settings are flags (--lr 1e-3 --num-envs 16), or a JSON file (--config FILE); `reactvec train ppo --help` lists them.
+Settings are flags (--lr 1e-3 --num-envs 16), a JSON file (--config FILE), or what others tuned for an environment
+(--preset zoo); flags go before the file, the file before the preset. `reactvec train ppo --help` lists them.
 """
 
 PACKAGES = ("reactvec", "numpy", "gymnasium", "torch", "safetensors", "tyro", "stable-baselines3", "cython")
@@ -53,13 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"reactvec has no command {command!r}; did you mean `reactvec {near[0]}`?", file=sys.stderr)
         return 2
     try:
-        return _COMMANDS[command](words[len(command.split()) :])
+        code = _COMMANDS[command](words[len(command.split()) :])
+        sys.stdout.flush()
+        return code
     except (ConfigError, CheckpointError, MissingExtra) as error:  # the message says it all
         print(f"reactvec: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("reactvec: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
+        return 141
 
 
 @dataclass
@@ -237,7 +244,7 @@ def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) 
         if flag.startswith("--") and setting not in known and setting in NAMES_ELSEWHERE:
             here = next((name for name in NAMES_ELSEWHERE[setting] if name in known), "help").replace("_", "-")
             raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
-    words, default = _config_file(list(flags))
+    words, default = _defaults(list(flags), kind)
     if command is _Train and (resume := _word_after("--resume", words)) is not None:
         default = {**_settings_of(Path(resume), algorithm, words), **default}
     settings = _flags_type(tyro, kind)
@@ -252,19 +259,37 @@ def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) 
     return options
 
 
-def _config_file(words: list[str]) -> tuple[list[str], dict[str, Any]]:
-    """Take `--config FILE` out of the flags; what the file says becomes the defaults."""
-    if "--config" not in words:
-        return words, {}
-    at = words.index("--config")
-    if at + 1 == len(words):
-        raise ConfigError("--config needs a JSON file")
-    path = Path(words[at + 1])
+def _defaults(words: list[str], kind: type[AlgorithmConfig]) -> tuple[list[str], dict[str, Any]]:
+    """Take `--config FILE` and `--preset NAME` out of the flags; what the file says goes before the preset."""
+    words, file = _taken("--config", "a JSON file", words)
+    words, name = _taken("--preset", "a name, such as zoo", words)
+    settings = {} if file is None else _config_file(Path(file))
+    if name is None:
+        return words, settings
+    if _word_after("--resume", words) is not None:
+        raise ConfigError("--preset is given beside --resume: a checkpoint has all settings")
+    from reactvec.algorithms.presets import preset
+
+    return words, {**preset(name, kind.algorithm, _word_after("--env", words) or settings.get("env")), **settings}
+
+
+def _taken(flag: str, what: str, words: list[str]) -> tuple[list[str], str | None]:
+    """The flags without this one, and its word."""
+    for at, word in enumerate(words):
+        if word.partition("=")[0] == flag:
+            if word == flag and at + 1 == len(words):
+                raise ConfigError(f"{flag} needs {what}")
+            rest = at + 1 if "=" in word else at + 2
+            return words[:at] + words[rest:], _word_after(flag, words)
+    return words, None
+
+
+def _config_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {path}: {error}") from None
-    return words[:at] + words[at + 2 :], _json_object(f"--config {path}", text)
+    return _json_object(f"--config {path}", text)
 
 
 def _word_after(flag: str, words: Sequence[str]) -> str | None:

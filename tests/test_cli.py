@@ -80,9 +80,25 @@ def test_config_file(capsys, tmp_path):
     assert "envs.step[0:5]" in out
 
 
+def test_preset(capsys, tmp_path):
+    flags = ["--env", "CartPole-v1", "--preset=zoo"]
+    _, out, _ = run(capsys, "explain", "ppo", *flags)
+    assert "envs.step[0:8]" in out
+    _, out, _ = run(capsys, "explain", "dqn", *flags)
+    assert "envs.step[0:1]" in out
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"env": "CartPole-v1", "num_envs": 3}))
+    _, out, _ = run(capsys, "explain", "dqn", "--config", str(file), "--preset", "zoo")
+    assert "envs.step[0:3]" in out
+    assert "every 256/3 tags from 1024/3" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["train", "ppo", "--preset"], "--preset needs a name, such as zoo"),
+        (["train", "ppo", "--preset", "zoo"], "set env to one first, not to None"),
+        (["train", "ppo", "--preset", "zoo", "--resume", "runs"], "--preset is given beside --resume"),
         (["tran", "dqn"], "did you mean `reactvec train dqn`"),
         (["train", "a3c"], "reactvec has no command 'train a3c'"),
         (["train", "dqn", "--env", "CartPole-v1", "--gamma", "3"], "gamma=3.0 must be a number >= 0 and <= 1"),
@@ -152,6 +168,14 @@ def test_a_bug_in_the_environment_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr("reactvec.algorithms.DQNConfig.build_algo", build)
     with pytest.raises(ValueError, match="a bug"):
         cli.main(["explain", "dqn", *SMALL])
+
+
+def test_a_reader_that_goes_away():
+    command = [sys.executable, "-c", "from reactvec.cli import main; raise SystemExit(main())"]
+    process = subprocess.Popen([*command, "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (141, b"")
+    process.stderr.close()
 
 
 def test_interrupt(capsys, monkeypatch):

@@ -293,7 +293,7 @@ def test_only_damaged_checkpoints(tmp_path):
 
 def test_what_cannot_be_resumed(tmp_path):
     train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
-    with pytest.raises(ConfigError, match="resume brings the settings"):
+    with pytest.raises(ConfigError, match="config and resume each say all settings"):
         train_ppo(config=PPOConfig(), resume=tmp_path)
     with pytest.raises(CheckpointError, match="is of PPO, not of DQN"):
         train_dqn(resume=tmp_path)
