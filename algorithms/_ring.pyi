@@ -9,8 +9,7 @@ Bytes = npt.NDArray[np.uint8]
 class RingWriter:
     """Writes steps of all environments into the arrays of a ring, which it keeps; see TransitionRing.
 
-    `finals` has as many rows as there are places: memory that is never written takes no room. With `reset_rows` the
-    kernel takes the row after an end for a reset, which is no transition.
+    `finals` has as many rows as there are places: memory that is never written takes no room.
     """
 
     @property
@@ -50,9 +49,9 @@ class RingWriter:
     def begin_counting(self) -> None:
         """Count `steps` and `tags` from 0 on; what is held stays."""
 
-    def __init__(self, held_slots: int, stack: int, *, reset_rows: bool, **arrays: Array) -> None: ...
+    def __init__(self, held_slots: int, stack: int, **arrays: Array) -> None: ...
     def kernel_of_store(self) -> object:
-        """The kernel from obs, action, reward, terminated, truncated, final_obs and next_obs to `steps`."""
+        """The kernel from obs, action, reward, terminated, truncated, final_obs, next_obs and valid to `steps`."""
 
     def store(
         self,

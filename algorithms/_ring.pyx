@@ -31,8 +31,6 @@ cdef struct Ring:
     uint8_t *known       # whether an environment's padding is
     uint8_t *begins      # whether its next step is the first of an episode
     uint8_t *starts      # what `begins` says of this step, if it is one
-    uint8_t *resets      # whether its next row is a reset; NULL where there are none
-    uint8_t *valid       # room
 
 # One step of all environments, a row for each; `valid` may be NULL.
 cdef struct Step:
@@ -140,27 +138,18 @@ cdef int store_step(Ring *ring, const Step *step) noexcept nogil:
     return 0
 
 
-# Ports: obs, action, reward, terminated, truncated, final_obs, next_obs -> environment steps so far.
+# Ports: obs, action, reward, terminated, truncated, final_obs, next_obs, valid -> environment steps so far.
 cdef int store_kernel(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) noexcept nogil:
     cdef Ring *ring = <Ring *>self
-    cdef int64_t env
     cdef int code
     cdef Step step = Step(
         <char *>ports[0], <char *>ports[1], <double *>ports[2], <uint8_t *>ports[3], <uint8_t *>ports[4],
-        <char *>ports[5], <char *>ports[6], NULL,
+        <char *>ports[5], <char *>ports[6], <uint8_t *>ports[7],
     )
-    if ring.resets != NULL:
-        for env in range(ring.envs):
-            ring.valid[env] = not ring.resets[env]
-        step.valid = ring.valid
     code = store_step(ring, &step)
-    if code:
-        return code
-    if ring.resets != NULL:
-        for env in range(ring.envs):
-            ring.resets[env] = step.terminated[env] | step.truncated[env]
-    (<int64_t *>ports[7])[0] = ring.steps
-    return 0
+    if not code:
+        (<int64_t *>ports[8])[0] = ring.steps
+    return code
 
 
 cdef class RingWriter:
@@ -168,12 +157,12 @@ cdef class RingWriter:
     cdef Kernel kernel
     cdef dict arrays
 
-    def __init__(self, int64_t held_slots, int64_t stack, *, bint reset_rows, **arrays):
+    def __init__(self, int64_t held_slots, int64_t stack, **arrays):
         slots, envs, frame = arrays["frames"].shape
         self.ring.slots, self.ring.envs, self.ring.frame = slots, envs, frame
         self.ring.held, self.ring.stack = held_slots, stack
         self.ring.action = arrays["actions"].nbytes // (slots * envs)
-        rows = {name: np.zeros(envs, np.uint8) for name in ("known", "begins", "starts", "resets", "valid")}
+        rows = {name: np.zeros(envs, np.uint8) for name in ("known", "begins", "starts")}
         rows["begins"][...] = 1
         self.arrays = {**arrays, **rows, "free": np.zeros(slots * envs, np.int32)}
         self.ring.frames, self.ring.finals = <char *>self.at("frames"), <char *>self.at("finals")
@@ -182,8 +171,7 @@ cdef class RingWriter:
         self.ring.free, self.ring.ages = <int32_t *>self.at("free"), <uint8_t *>self.at("ages")
         self.ring.padded, self.ring.padding = <uint8_t *>self.at("padded"), <char *>self.at("padding")
         self.ring.known, self.ring.begins = <uint8_t *>self.at("known"), <uint8_t *>self.at("begins")
-        self.ring.starts, self.ring.valid = <uint8_t *>self.at("starts"), <uint8_t *>self.at("valid")
-        self.ring.resets = <uint8_t *>self.at("resets") if reset_rows else NULL
+        self.ring.starts = <uint8_t *>self.at("starts")
         self.kernel.run, self.kernel.self = store_kernel, &self.ring
 
     cdef void *at(self, str name) except *:
@@ -215,7 +203,7 @@ cdef class RingWriter:
 
     @property
     def rows(self):
-        return {name: self.arrays[name] for name in ("free", "known", "begins", "resets")}
+        return {name: self.arrays[name] for name in ("free", "known", "begins")}
 
     @property
     def numbers(self):

@@ -60,8 +60,7 @@ class KernelPolicy(RolloutPolicy, PackedPolicy):
         *,
         spread: bool = True,
     ) -> None:
-        rows = {name: row for name, row in row_types(space, head).items() if name != "reward"}
-        ports = ports_of(rows, num_envs, spread)
+        ports = ports_of(row_types(space, head), num_envs, spread)
         super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
         self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before, whole=not spread)
 
@@ -96,8 +95,8 @@ class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
         length: int,
         tags_before: int,
     ) -> None:
-        rows = {name: row for name, row in row_types(space, head).items() if name != "reward"}
-        super().__init__(weights=((parameters.values.numel(),), np.float32), **ports_of(rows, num_envs, spread=False))
+        ports = ports_of(row_types(space, head), num_envs, spread=False)
+        super().__init__(weights=((parameters.values.numel(),), np.float32), **ports)
         self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
         self.tags_before, self.tags = tags_before, 0
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from typing_extensions import Self
 
-from reactvec import Schedule, Topology
+from reactvec import InputPort, Schedule, Topology
 from reactvec.native_env_bank import NativeEnvBank
 
 from .best_model import BestModel
@@ -71,11 +71,8 @@ class Algorithm(Restorable[C]):
         self.num_envs = self.envs.num_envs if isinstance(self.envs, VectorEnvReactor) else self.envs.rows
         self.observation_space = check_observations(self.envs.single_observation_space)
         self.action_space = self.envs.single_action_space
-        self.statistics = EpisodeStatistics(
-            self.num_envs,
-            reset_rows=isinstance(self.envs, VectorEnvReactor) and self.envs.reset_rows,
-            tells=bool(functions(config.on_episode_end)),
-        )
+        self.statistics = EpisodeStatistics(self.num_envs, tells=bool(functions(config.on_episode_end)))
+        self._always_valid: list[InputPort] = []
         self.place = place_of(config, self.envs)
         topology = Topology()
         topology.add("envs", self.envs)
@@ -84,6 +81,8 @@ class Algorithm(Restorable[C]):
             self._assemble(topology)
         self.execution = execute(topology, self.place)
         self.schedule: Schedule = self.execution.schedule
+        for port in self._always_valid:
+            self.execution.input(port)[...] = True
         try:
             self._reset(env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts))
         except BaseException:
@@ -110,6 +109,14 @@ class Algorithm(Restorable[C]):
         """Add the algorithm's reactors to the topology, connect them to `self.envs` and `self.statistics`, set
         `self.learner`.
         """
+
+    def _connect_valid(self, topology: Topology, port: InputPort) -> None:
+        """Tell a reader which rows are steps: of our own environments, all."""
+        if isinstance(self.envs, VectorEnvReactor):
+            topology.connect(self.envs.valid, port)
+        else:
+            topology.external(port)
+            self._always_valid.append(port)
 
     @abstractmethod
     def _make_inference(self) -> Inference:

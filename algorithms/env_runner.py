@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from reactvec import InputPort, OutputPort, Reactor, reaction
 from reactvec.port_types import port_type, row_writer
+from reactvec.recovery import RESTARTED
 
 from .checks import ConfigError
 from .observations import write_rows
@@ -30,7 +31,8 @@ def has_reset_rows(env: VectorEnv[Any, Any, Any]) -> bool:
 
 class VectorEnvReactor(Reactor):
     """A Gymnasium vector env as one reactor, with the ports of an env bank; its steps belong to the caller's
-    worker. With `reset_rows` (NEXT_STEP) the row after an end is a reset and no step.
+    worker, and it says which rows were steps: not the reset after an end (NEXT_STEP), and not what stands for the step
+    in which an environment was lost (ReactorVectorEnv, on_worker_failure="restart").
     """
 
     action = InputPort()
@@ -40,9 +42,10 @@ class VectorEnvReactor(Reactor):
     reward = OutputPort()
     terminated = OutputPort(dtype=np.bool_)
     truncated = OutputPort(dtype=np.bool_)
+    valid = OutputPort(dtype=np.bool_)  # whether a row was a step
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
-        self.reset_rows = has_reset_rows(env)
+        self._has_reset_rows = has_reset_rows(env)
         self.env, self.num_envs = env, env.num_envs
         self.single_observation_space, self.single_action_space = (
             env.single_observation_space,
@@ -50,6 +53,7 @@ class VectorEnvReactor(Reactor):
         )
         self._write = row_writer(env.single_observation_space)
         n, (shape, dtype) = env.num_envs, port_type(env.single_observation_space)
+        self._resets = np.zeros(n, np.bool_)  # whose next row is a reset
         action_shape, action_dtype = port_type(env.single_action_space)
         super().__init__(
             action=((n, *action_shape), action_dtype),
@@ -59,6 +63,7 @@ class VectorEnvReactor(Reactor):
             reward=((n,), np.float64),
             terminated=((n,), np.bool_),
             truncated=((n,), np.bool_),
+            valid=((n,), np.bool_),
         )
 
     @reaction(on="reset", sources=[request], effects=[obs])
@@ -67,8 +72,9 @@ class VectorEnvReactor(Reactor):
         seeds = [None if one is None else one[0] for one in request]
         observations, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]
         write_rows(self.single_observation_space, obs, observations)
+        self._resets[...] = False
 
-    @reaction(sources=[action], effects=[obs, final_obs, reward, terminated, truncated])
+    @reaction(sources=[action], effects=[obs, final_obs, reward, terminated, truncated, valid])
     def step(
         self,
         action: Array,
@@ -77,12 +83,15 @@ class VectorEnvReactor(Reactor):
         reward: Array,
         terminated: Array,
         truncated: Array,
+        valid: Array,
     ) -> None:
         """Step all environments; a row of `final_obs` is valid where an episode ended."""
         observations, reward[...], terminated[...], truncated[...], infos = self.env.step(action.copy())
         write_rows(self.single_observation_space, obs, observations)
         ended = terminated | truncated
-        if self.reset_rows:
+        valid[...] = ~(self._resets | infos.get(f"_{RESTARTED}", False))
+        if self._has_reset_rows:
+            self._resets[...] = ended
             final_obs[ended] = obs[ended]
             return
         for env in np.flatnonzero(ended).tolist():

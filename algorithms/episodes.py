@@ -23,11 +23,10 @@ BLOCK = 256  # tags that are counted together
 class EpisodeStatistics:
     """Returns and lengths of the last `window` finished episodes, and counts of all.
 
-    With `reset_rows` the row after an end is a reset and no step, as in vector envs whose autoreset mode is NEXT_STEP.
     With `tells` the episodes that end are kept until `take_finished`.
     """
 
-    def __init__(self, num_envs: int, *, window: int = 100, reset_rows: bool = False, tells: bool = False) -> None:
+    def __init__(self, num_envs: int, *, window: int = 100, tells: bool = False) -> None:
         self.returns: deque[float] = deque(maxlen=window)
         self.lengths: deque[int] = deque(maxlen=window)
         self.episodes = 0  # that ended, since this program runs
@@ -36,19 +35,11 @@ class EpisodeStatistics:
         self._current = Episodes(num_envs)
         self._tells = tells
         self._finished: list[tuple[int, float, int]] = []
-        self._ended = np.zeros((1, num_envs), np.bool_) if reset_rows else None
 
-    @property
-    def has_reset_rows(self) -> bool:
-        """Whether the row after an end is no step."""
-        return self._ended is not None
-
-    def add(self, rewards: npt.NDArray[np.float64], terminated: Bools, truncated: Bools) -> Bools:
-        """Count tags `[T, N]`; episodes close by time, then environment. Returns which rows were steps, `[T, N]`."""
-        valid = np.ones(rewards.shape, np.bool_)
-        if self._ended is not None:
-            ended = np.concatenate([self._ended, terminated | truncated])
-            valid, self._ended = ~ended[:-1], ended[-1:]
+    def add(self, rewards: npt.NDArray[np.float64], terminated: Bools, truncated: Bools, valid: Bools) -> None:
+        """Count tags `[T, N]`; episodes close by time, then environment. Rows that are not `valid` are no steps, but
+        may end an episode.
+        """
         steps, episodes = self._current.add(rewards, terminated, truncated, valid)
         self.tags += len(rewards)
         self.steps += steps
@@ -57,7 +48,6 @@ class EpisodeStatistics:
         self.lengths.extend(length for _, _, length in episodes)
         if self._tells:
             self._finished += episodes
-        return valid
 
     def take_finished(self) -> list[tuple[int, float, int]]:
         """Environment, return and length of the episodes that ended since the last call, in order."""
@@ -92,14 +82,15 @@ class StepStatistics(Reactor):
     reward = InputPort()
     terminated = InputPort(dtype=np.bool_)
     truncated = InputPort(dtype=np.bool_)
+    valid = InputPort(dtype=np.bool_)
 
     def __init__(self, statistics: EpisodeStatistics, num_envs: int) -> None:
-        rewards, flags = ((num_envs,), np.float64), ((num_envs,), np.bool_)
-        super().__init__(reward=rewards, terminated=flags, truncated=flags)
-        kept = {"reward": rewards, "terminated": flags, "truncated": flags}
+        flags = dict.fromkeys(("terminated", "truncated", "valid"), ((num_envs,), np.bool_))
+        kept: dict[str, Any] = {"reward": ((num_envs,), np.float64), **flags}
+        super().__init__(**kept)
         self.statistics, self.memory = statistics, RolloutMemory(kept, BLOCK, 1, begin=BEGIN)
 
-    @reaction(sources=[reward, terminated, truncated], native=True)
+    @reaction(sources=[reward, terminated, truncated, valid], native=True)
     def keep(self) -> object:
         """The kernel that keeps a step."""
         return self.memory.store()

@@ -13,6 +13,7 @@ from reactvec import EnvBank, Topology, port_type
 from .algorithm import Algorithm
 from .checkpoint import differing, section, under
 from .checks import ConfigError
+from .env_runner import VectorEnvReactor
 from .episodes import StepStatistics
 from .frame_stack import frame_stack
 from .off_policy_config import OffPolicyConfig
@@ -33,8 +34,7 @@ class OffPolicy(Algorithm[C]):
 
     def _make_replay(self, choice_shape: tuple[int, ...] = (), choice_dtype: npt.DTypeLike = np.int64) -> ReplayBuffer:
         """The replay buffer of this environment, for choices of this kind; ConfigError where it can have none."""
-        config, space = self.config, self.observation_space
-        settings, reset_rows = config.replay_buffer_config, self.statistics.has_reset_rows
+        config, space, settings = self.config, self.observation_space, self.config.replay_buffer_config
         env = self.envs.envs[0] if isinstance(self.envs, EnvBank) else None
         try:
             stack = frame_stack(settings.frame_stack, env, space)
@@ -45,11 +45,10 @@ class OffPolicy(Algorithm[C]):
                 stack,
                 action_shape=choice_shape,
                 action_dtype=choice_dtype,
-                reset_rows=reset_rows,
             )
         except ValueError as error:
             raise ConfigError(f"replay_buffer_config: {error}") from None
-        return ReplayBuffer(ring, config, self._before, every_tag=reset_rows)
+        return ReplayBuffer(ring, config, self._before, every_tag=isinstance(self.envs, VectorEnvReactor))
 
     def _connect(self, topology: Topology) -> None:
         """Connect environments, policy, replay, learner and statistics."""
@@ -69,6 +68,8 @@ class OffPolicy(Algorithm[C]):
         self.counter = topology.add("statistics", StepStatistics(self.statistics, self.num_envs))
         for name in ("reward", "terminated", "truncated"):
             topology.connect(getattr(envs, name), getattr(self.counter, name))
+        for reader in (replay, self.counter):
+            self._connect_valid(topology, reader.valid)
 
     def _after_advancing(self) -> None:
         self.counter.count_until(self.replay.ring.writer.tags)

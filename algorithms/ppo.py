@@ -110,6 +110,7 @@ class PPO(Algorithm[PPOConfig]):
             topology.connect(getattr(policy, name), getattr(rollout, name))
         for name in ("reward", "terminated", "truncated"):
             topology.connect(getattr(envs, name), getattr(rollout, name))
+        self._connect_valid(topology, rollout.valid)
         topology.connect(rollout.stored, learner.stored)
         topology.connect(learner.weights, policy.weights, delay=1)
 

@@ -28,7 +28,7 @@ from .ppo_config import PPOConfig
 from .ppo_kernel import METRICS, Batch, KernelFit
 from .progress import Progress
 from .returns import gae
-from .rollout import BEGIN, Bools, Rollout, Steps
+from .rollout import BEGIN, Rollout, Steps
 from .running import RunningMoments, RunningReturns
 
 Array = npt.NDArray[Any]
@@ -151,7 +151,7 @@ class PPOLearner(Learner):
     def _batch(self) -> Batch:
         """The valid steps of the rollout, with advantages and returns, in the order of time, then environment."""
         steps, config = self.rollout.steps(self.rollouts), self.config
-        valid = self.statistics.add(steps.reward, steps.terminated, steps.truncated)
+        self.statistics.add(steps.reward, steps.terminated, steps.truncated, steps.valid)
         if not np.isfinite(steps.reward).all():
             bad = np.flatnonzero(~np.isfinite(steps.reward).all(0)).tolist()
             raise ValueError(f"rewards are not finite (environments {bad})")
@@ -161,22 +161,22 @@ class PPOLearner(Learner):
             steps.end_value,
             steps.terminated,
             steps.truncated,
-            valid,
+            steps.valid,
             gamma=config.gamma,
             lambda_=config.lambda_,
-            reward_scale=self._reward_scale(steps, valid),
+            reward_scale=self._reward_scale(steps),
         )
-        self.log("vf_explained_var", _explained(steps.value[valid], returns[valid]))
+        self.log("vf_explained_var", _explained(steps.value[steps.valid], returns[steps.valid]))
         kept = (steps.obs, steps.choice, steps.log_prob, steps.value, advantages, returns)
-        if valid.all():
+        if steps.valid.all():
             return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
-        return Batch(*(array[valid] for array in kept))
+        return Batch(*(array[steps.valid] for array in kept))
 
-    def _reward_scale(self, steps: Steps, valid: Bools) -> float:
+    def _reward_scale(self, steps: Steps) -> float:
         """What rewards are multiplied with, by the returns of all rollouts and this one."""
         if self.returns is None:
             return 1.0
-        self.returns.update(steps.reward, steps.terminated | steps.truncated, valid)
+        self.returns.update(steps.reward, steps.terminated | steps.truncated, steps.valid)
         return self.returns.scale()
 
     def _normalize(self, obs: Array) -> Seen | None:

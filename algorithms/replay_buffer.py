@@ -39,6 +39,7 @@ class ReplayBuffer(Reactor):
     reward = InputPort()
     terminated = InputPort(dtype=np.bool_)
     truncated = InputPort(dtype=np.bool_)
+    valid = InputPort(dtype=np.bool_)
     final_obs = InputPort()
     next_obs = InputPort()
     td_errors = InputPort(dtype=np.float32)
@@ -49,7 +50,7 @@ class ReplayBuffer(Reactor):
     next_observations = OutputPort()
     importance = OutputPort(dtype=np.float32)  # what a sample's loss is multiplied by
     rounds = OutputPort((), np.int64)
-    env_steps = OutputPort((), np.int64)  # environment steps of this run so far; resets are none
+    env_steps = OutputPort((), np.int64)  # environment steps of this run so far
     saved: ClassVar[tuple[str, ...]] = ("settled", "due", "drawn")
 
     def __init__(
@@ -60,7 +61,7 @@ class ReplayBuffer(Reactor):
         leading = (-(-n // freq) * config.gradient_steps, config.train_batch_size)
         ports: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
             **dict.fromkeys(("obs", "final_obs", "next_obs"), ((n, *obs_shape), obs_dtype)),
-            **dict.fromkeys(("terminated", "truncated"), ((n,), np.bool_)),
+            **dict.fromkeys(("terminated", "truncated", "valid"), ((n,), np.bool_)),
             **dict.fromkeys(("observations", "next_observations"), ((*leading, *obs_shape), obs_dtype)),
             **dict.fromkeys(("returns", "discounts", "importance", "td_errors"), (leading, np.float32)),
         }
@@ -77,7 +78,7 @@ class ReplayBuffer(Reactor):
             self.priorities = Priorities(ring.ends.size, settings.alpha, settings.priority_epsilon)
         self.beta = Piecewise.of(settings.beta, config.total_timesteps)
         self.first_round = max(-(-config.num_steps_sampled_before_learning_starts // freq), 1)  # times freq
-        # With resets among the steps it is not known beforehand in which tag a round falls due.
+        # With rows that are no steps it is not known beforehand in which tag a round falls due.
         self.train_period = Fraction(1) if every_tag else Fraction(freq, n)
         self.learning_starts = Fraction(1) if every_tag else Fraction(self.first_round * freq, n)
         self.draws = Draws(config.seed, "minibatch")
@@ -94,7 +95,9 @@ class ReplayBuffer(Reactor):
             self.priorities.learn(self.places, td_errors[: len(self.places)])
 
     @reaction(
-        sources=[obs, action, reward, terminated, truncated, final_obs, next_obs], effects=[env_steps], native=True
+        sources=[obs, action, reward, terminated, truncated, final_obs, next_obs, valid],
+        effects=[env_steps],
+        native=True,
     )
     def store(self) -> object:
         """The kernel that keeps one transition per environment."""

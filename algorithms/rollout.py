@@ -22,14 +22,13 @@ BEGIN = 1  # the first tag of the first rollout: tag 0 is the reset
 
 
 def row_types(space: gym.Space[Any], head: Head) -> dict[str, PortType]:
-    """The shape and dtype of a row of each port between environments, policy and rollout."""
+    """The shape and dtype of a row of each port of the policy, but for its weights."""
     numbers = dict.fromkeys(("log_prob", "value", "end_value"), ((), np.float32))
     flags = dict.fromkeys(("terminated", "truncated"), ((), np.bool_))
     return {
         **dict.fromkeys(("obs", "next_obs", "final_obs"), port_type(space)),
         "choice": ((head.parts,), head.kernel.choice_dtype),
         "action": (head.shape, head.kernel.action_dtype),
-        "reward": ((), np.float64),
         **numbers,
         **flags,
     }
@@ -58,6 +57,8 @@ class Steps(NamedTuple):
     """`[T, N]`: as the environment gave it."""
     terminated: Bools
     truncated: Bools
+    valid: Bools
+    """`[T, N]`: whether a row was a step; else it is the reset or the loss of an environment."""
 
 
 class Rollout(Reactor):
@@ -75,12 +76,13 @@ class Rollout(Reactor):
     reward = InputPort()
     terminated = InputPort(dtype=np.bool_)
     truncated = InputPort(dtype=np.bool_)
+    valid = InputPort(dtype=np.bool_)
     stored = OutputPort(dtype=np.uint8)  # carries nothing; who reads it runs after all rows are stored
 
     def __init__(
         self, space: gym.Space[Any], head: Head, num_envs: int, length: int, *, spread: bool = True, blocks: int = 1
     ) -> None:
-        types = row_types(space, head)
+        types = {**row_types(space, head), "reward": ((), np.float64), "valid": ((), np.bool_)}
         kept = {name: types[name] for name in Steps._fields}
         super().__init__(
             bank=num_envs if spread else None, **ports_of({**kept, "stored": ((), np.uint8)}, num_envs, spread)
@@ -89,7 +91,9 @@ class Rollout(Reactor):
         self.memory = RolloutMemory(kept, length, num_envs, blocks, BEGIN, whole=not spread)
 
     @reaction(
-        sources=[obs, choice, log_prob, value, end_value, reward, terminated, truncated], effects=[stored], native=True
+        sources=[obs, choice, log_prob, value, end_value, reward, terminated, truncated, valid],
+        effects=[stored],
+        native=True,
     )
     def store(self) -> object:
         """The kernel that keeps a step."""

@@ -36,8 +36,7 @@ class TransitionRing:
     """Preallocated ring `[slots, num_envs, ...]`: a slot per step of all environments, a column for each.
 
     `capacity // num_envs` slots hold transitions. One more takes what came after the newest, and
-    `frame_stack - 1` more keep the earlier frames of the oldest. A place is `slot * num_envs + env`. With `reset_rows`
-    `writer` takes the row after an end for a reset.
+    `frame_stack - 1` more keep the earlier frames of the oldest. A place is `slot * num_envs + env`.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class TransitionRing:
         *,
         action_shape: tuple[int, ...] = (),
         action_dtype: npt.DTypeLike = np.int64,
-        reset_rows: bool = False,
     ) -> None:
         if capacity < num_envs:
             raise ValueError(f"capacity={capacity} is less than one step of {num_envs} environments; raise it")
@@ -67,7 +65,7 @@ class TransitionRing:
             "rewards": self.rewards,
             "ends": self.ends,
         }
-        self.writer = RingWriter(self.held_slots, frame_stack, reset_rows=reset_rows, **self._arrays)
+        self.writer = RingWriter(self.held_slots, frame_stack, **self._arrays)
 
     def __len__(self) -> int:
         """Transitions held; rows that are none do not count."""

@@ -101,7 +101,7 @@ def run_engine(
     return seen if processes else [*seen, *states(topology)]  # a process has its own copy of the reactors
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1 << 32))
 def test_any_number_of_workers_commits_what_the_reference_does(seed: int) -> None:
     random = Random(seed)
@@ -115,7 +115,7 @@ def test_any_number_of_workers_commits_what_the_reference_does(seed: int) -> Non
             assert run_engine(program, actions, workers, native=True, isolated=True) == expected
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1 << 32), st.integers(2, 4), st.booleans(), st.booleans())
 def test_worker_processes_commit_the_same(seed: int, workers: int, native: bool, isolated: bool) -> None:
     random = Random(seed)

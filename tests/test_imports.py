@@ -92,6 +92,7 @@ FOR_ALGORITHMS = (
     "reactvec.placement",
     "reactvec.port_types",
     "reactvec.processes",
+    "reactvec.recovery",
     "reactvec.snapshot",
     "reactvec.algorithms",
 )

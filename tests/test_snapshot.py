@@ -54,7 +54,7 @@ def program(period: Fraction, delays: tuple[int, int], workers: int) -> tuple[Ex
     before=st.integers(0, 20),
     workers=st.integers(1, 2),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_another_execution_goes_on(period: Fraction, delays: tuple[int, int], before: int, workers: int) -> None:
     whole, echo, speaker = program(period, delays, 1)
     other, other_echo, other_speaker = program(period, delays, workers)

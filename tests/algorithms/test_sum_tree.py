@@ -36,7 +36,7 @@ def grown(capacity, updates):
     return tree, expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(st.floats(0, 1e6, allow_subnormal=False)))
 def test_sums_are_those_of_the_priorities_to_the_bit(history):
     tree, expected = grown(*history)
@@ -45,7 +45,7 @@ def test_sums_are_those_of_the_priorities_to_the_bit(history):
     assert tree.minimum == min(expected[expected > 0], default=np.inf)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(st.integers(0, 9)))
 def test_a_prefix_is_found_where_the_running_sum_passes_it(history):
     tree, expected = grown(*history)
@@ -57,7 +57,7 @@ def test_a_prefix_is_found_where_the_running_sum_passes_it(history):
     np.testing.assert_array_equal(tree.find(prefixes), np.searchsorted(np.cumsum(expected), prefixes, side="right"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(st.one_of(st.just(0.0), st.floats(1e-12, 1e12))), st.floats(0, 1))
 def test_what_has_no_priority_is_never_found(history, share):
     tree, expected = grown(*history)

@@ -66,7 +66,7 @@ def naive_window(column, start, n_step, gamma):
     return total, discount, after
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     num_envs=st.integers(1, 3),
     slots=st.integers(1, 7),

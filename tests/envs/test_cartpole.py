@@ -134,7 +134,7 @@ def test_follows_gymnasium_bit_by_bit(kind, same_step):
         assert_equal_envs(shadows[i], oracle.envs[i])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     n=st.integers(1, 6),
     seed=st.integers(0, 2**31),

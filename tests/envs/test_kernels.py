@@ -72,7 +72,7 @@ def reset(kind: Kind, both: Twins, data: Data) -> None:
 
 
 @of_each_kind
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_bit_differs(kind: Kind, stepped: Counter[str], data: Data) -> None:
     n = data.draw(st.integers(1, 6), "num_envs")

@@ -122,7 +122,7 @@ def run(both: Twins, seed: int | None, sequence: list[Operation]) -> None:
     both.run(2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     observation=st.sampled_from(list(SPACES)),
     action=st.sampled_from(list(SPACES)),
@@ -139,7 +139,7 @@ def test_python_environments(
         run(both, seed, sequence)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     num_envs=ENVS,
     seed=SEEDS,
@@ -153,7 +153,7 @@ def test_native_environments(num_envs: int, seed: Any, mode: Any, place: Any, se
         run(both, seed, sequence)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     num_envs=ENVS,
     mode=st.sampled_from(MODES),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reactvec.algorithms import ModelConfig, QNetwork
@@ -29,7 +29,6 @@ def kernel_of(**more: Any) -> QNetworkKernel:
     return QNetworkKernel(REAL, ROW, (33, 16), "tanh", 3, more.pop("dueling", False), **more)
 
 
-@settings(deadline=None)
 @given(
     hiddens=st.lists(st.integers(1, 40), max_size=3),
     activation=st.sampled_from(dense.ACTIVATIONS),
