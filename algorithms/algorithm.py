@@ -28,7 +28,7 @@ from .environments import EnvReactor, check_observations, evaluation_bank, execu
 from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
 from .export import GreedyPolicy, export
-from .inference import Inference
+from .inference import BlockInference, Inference, block_rows
 from .observations import as_rows
 from .progress import Progress, passed, torch_threads
 from .restoring import C, Restorable
@@ -121,6 +121,11 @@ class Algorithm(Restorable[C]):
     @abstractmethod
     def _make_inference(self) -> Inference:
         """What `_actions` gets the outputs from, by the learner's weights."""
+
+    def _block_inference(self, module: nn.Module) -> BlockInference:
+        """A module's outputs, in blocks of rows."""
+        rows = self.config.inference_rows or block_rows(self.observation_space, self.num_envs)
+        return BlockInference(module, self.observation_space, rows, self.config.device)
 
     def _greedy(self) -> GreedyPolicy:
         """What is exported: the learner's network, and what makes greedy actions of its outputs."""

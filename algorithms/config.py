@@ -122,7 +122,7 @@ class AlgorithmConfig(Settings):
     native: bool | Literal["auto"] = "auto"
     """Whether well-known environments run as native kernels; results do not depend on it."""
     inference_rows: int | None = None
-    """Rows of one inference; observations are padded to it. None: by network and spaces."""
+    """Rows of one inference in torch; observations are padded to it. None: by `num_envs` and the observations' size."""
     min_sample_timesteps_per_iteration: int = 1000
     """Environment steps of one `train()`."""
 

@@ -190,11 +190,11 @@ class DQN(OffPolicy[DQNConfig]):
         return q_network_kernel(config.model, self.observation_space, int(self.actions.n), config.dueling)
 
     def _make_policy(self, module: nn.Module) -> KernelEpsilonGreedy | TorchEpsilonGreedy:
-        config, space, epsilon = self.config, self.observation_space, self.epsilon
+        config, epsilon = self.config, self.epsilon
         head = make_head(self.actions, config.seed, "action", False)
         acting = FlatParameters(copy.deepcopy(module).requires_grad_(False).eval())
         if isinstance(self.net, str):
-            inference = BlockInference(acting.module, space, config.inference_rows, config.device)
+            inference = self._block_inference(acting.module)
             return TorchEpsilonGreedy(
                 acting, inference, self.actions, self.num_envs, epsilon, config.seed, self._before
             )
@@ -205,10 +205,9 @@ class DQN(OffPolicy[DQNConfig]):
         return policy
 
     def _make_inference(self) -> BlockInference | KernelInference:
-        config, learner = self.config, self.learner
         if not isinstance(self.net, str):
-            return KernelInference(self.net, learner.parameters)
-        return BlockInference(learner.module, self.observation_space, config.inference_rows, config.device)
+            return KernelInference(self.net, self.learner.parameters)
+        return self._block_inference(self.learner.module)
 
     def _greedy(self) -> GreedyPolicy:
         actions = CategoryActions(self.actions, [int(self.actions.n)], [int(self.actions.start)])

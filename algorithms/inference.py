@@ -29,16 +29,22 @@ class Inference(Protocol):
         """Outputs for all rows."""
 
 
+def block_rows(space: Space, num_envs: int) -> int:
+    """Rows of a block in which that many environments fit well."""
+    shape, dtype = port_type(space)
+    most = 32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16
+    return next((rows for rows in (1, 8, 16) if num_envs <= rows), most)
+
+
 class BlockInference:
     """Runs a module over blocks of exactly `rows` rows, the last one padded.
 
     A matrix product of another number of rows would have other low bits.
     """
 
-    def __init__(self, module: nn.Module, space: Space, rows: int | None, device: str) -> None:
-        self.module, self.space, self.device = module, space, device
+    def __init__(self, module: nn.Module, space: Space, rows: int, device: str) -> None:
+        self.module, self.space, self.device, self.rows = module, space, device, rows
         shape, dtype = port_type(space)
-        self.rows = rows or (32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16)
         self._block = np.zeros((self.rows, *shape), dtype)
         plain = self._block.dtype.names is None and device == "cpu"
         self._tensor = torch.from_numpy(self._block) if plain else None

@@ -75,10 +75,10 @@ class PPO(Algorithm[PPOConfig]):
         return network_kernel(config.model, self.inputs, self.head, config.normalize_observations)
 
     def _make_policy(self, module: nn.Module, length: int) -> KernelPolicy | TorchPolicy:
-        config, space, tags = self.config, self.observation_space, self._before.tags
+        space, tags = self.observation_space, self._before.tags
         acting = FlatParameters(copy.deepcopy(module).requires_grad_(False).eval())
         if isinstance(self.net, str):
-            inference = BlockInference(Joined(acting.module), space, config.inference_rows, config.device)
+            inference = self._block_inference(Joined(acting.module))
             return TorchPolicy(acting, inference, space, self.head, self.num_envs, length, tags)
         policy = KernelPolicy(self.net, space, self.head, self.num_envs, length, tags, spread=self.spread)
         policy.load(acting.numpy())
@@ -115,10 +115,9 @@ class PPO(Algorithm[PPOConfig]):
         topology.connect(learner.weights, policy.weights, delay=1)
 
     def _make_inference(self) -> BlockInference | KernelInference:
-        config, learner = self.config, self.learner
         if not isinstance(self.net, str):
-            return KernelInference(self.net, learner.parameters)
-        return BlockInference(Joined(learner.module), self.observation_space, config.inference_rows, config.device)
+            return KernelInference(self.net, self.learner.parameters)
+        return self._block_inference(Joined(self.learner.module))
 
     def _greedy(self) -> GreedyPolicy:
         return GreedyPolicy(self.learner.module, self.head.greedy())

@@ -235,7 +235,7 @@ class SAC(OffPolicy[SACConfig]):
         self.replay = topology.add("replay", self._make_replay((head.parts,), np.float32))
         self.policy = SoftPolicy(
             FlatParameters(acting),
-            BlockInference(acting, space, config.inference_rows, config.device),
+            self._block_inference(acting),
             space,
             head,
             self.num_envs,
@@ -262,8 +262,7 @@ class SAC(OffPolicy[SACConfig]):
         return head
 
     def _make_inference(self) -> BlockInference:
-        config = self.config
-        return BlockInference(self.learner.module.actor, self.observation_space, config.inference_rows, config.device)
+        return self._block_inference(self.learner.module.actor)
 
     def _greedy(self) -> GreedyPolicy:
         return GreedyPolicy(self.learner.module.actor, self._predicting.greedy())
