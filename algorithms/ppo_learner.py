@@ -107,12 +107,15 @@ class PPOLearner(Learner):
         fit = self._prepared(batch)
         if self.background is None:
             fit()
-            self._normalize(batch.obs)
+            self._add_to_moments(batch.obs)
+            self._see_by(self._seen())
             self.send(self.parameters.numpy(), weights)
         else:
-            seen_by = self._normalize(batch.obs)
+            seen = self._seen()  # values and probabilities of this rollout are by the statistics that collected it
+            self._add_to_moments(batch.obs)
+            self._see_by(self._seen())
             self.send(self.parameters.numpy(), weights)
-            self._see_by(seen_by)  # values and probabilities of this rollout are by the statistics that collected it
+            self._see_by(seen)
             self.background.start(fit)
         self.rollouts += 1
         self.seconds += time.perf_counter() - begin
@@ -179,24 +182,23 @@ class PPOLearner(Learner):
         self.returns.update(steps.reward, steps.terminated | steps.truncated, steps.valid)
         return self.returns.scale()
 
-    def _normalize(self, obs: Array) -> Seen | None:
-        """Let the next rollout see observations by the statistics of this one, too; returns those by which this was."""
+    def _add_to_moments(self, obs: Array) -> None:
+        if self.moments is not None:
+            self.moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
+
+    def _seen(self) -> Seen | None:
+        """The means and scales by which the next rollout sees observations: of all before it."""
         if self.moments is None:
             return None
-        moments, number = self.moments, self.inputs.is_number
-        moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
-        return self._see_by((np.where(number, moments.mean, 0), np.where(number, moments.scale(), 1)))
+        number = self.inputs.is_number
+        return np.where(number, self.moments.mean, 0), np.where(number, self.moments.scale(), 1)
 
-    def _see_by(self, seen: Seen | None) -> Seen | None:
-        """Normalise by these means and scales; returns those of before."""
-        if seen is None:
-            return None
-        assert isinstance(self.module, ActorCritic)
-        normalizer = self.module.normalizer
-        assert normalizer is not None
-        before = normalizer.mean.numpy().astype(np.float64), normalizer.scale.numpy().astype(np.float64)
-        normalizer.set(*seen)
-        return before
+    def _see_by(self, seen: Seen | None) -> None:
+        """Normalise by these means and scales."""
+        if seen is not None:
+            assert isinstance(self.module, ActorCritic)
+            assert self.module.normalizer is not None
+            self.module.normalizer.set(*seen)
 
     def arrays(self) -> dict[str, Array]:
         """Copies of the statistics by which is normalised."""

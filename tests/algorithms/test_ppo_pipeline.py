@@ -40,6 +40,34 @@ def test_a_pipeline_acts_by_the_weights_of_the_rollout_before_the_last(normalize
 
 
 @pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_a_pipeline_learns_by_the_statistics_that_collected(backend):
+    config = small(env="Pendulum-v1", pipeline=True, normalize_observations=True, learner_backend=backend)
+    with config.build_algo() as algorithm:
+        learner, normalizer = algorithm.learner, algorithm.learner.module.normalizer
+        learned_by, collected_by = [], [(np.zeros(3, np.float32), np.ones(3, np.float32))]
+        fit = learner._prepared
+
+        def prepared(batch):
+            work = fit(batch)
+
+            def watched():
+                learned_by.append((normalizer.mean.numpy().copy(), normalizer.scale.numpy().copy()))
+                work()
+
+            return watched
+
+        learner._prepared = prepared
+        for _ in range(4):
+            algorithm.train()
+            moments = learner.moments
+            collected_by.append((moments.mean.astype(np.float32), moments.scale().astype(np.float32)))
+        learner.settle()
+        np.testing.assert_allclose(learned_by, collected_by[:-1])
+        np.testing.assert_allclose(normalizer.mean, collected_by[-2][0])  # what evaluation and export see by
+        assert np.abs(collected_by[-2][0]).max() > 0.01
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
 def test_a_pipeline_does_not_depend_on_workers_or_on_who_looks(backend):
     results = set()
     places = [{"placement": "inline"}, *({"placement": "threads", "num_workers": n} for n in (1, 2, 4))]
