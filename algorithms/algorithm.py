@@ -158,8 +158,11 @@ class Algorithm(Restorable[C]):
     def train_steps(self, steps: int, log: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """`train()` for this many environment steps; what is no multiple of `num_envs`, or of a round of learning, is
         done too, and counts for the next time. `log` gets the result before a checkpoint is written: who goes on from
-        that finds it logged.
+        that finds it logged. After an iteration that was cut short, by Ctrl-C or an exception, environments begin
+        anew, since nobody knows how far the step came in which that happened.
         """
+        if self.cut_short:
+            self._begin_anew()
         if self.execution.closed:
             raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
         begin, before = time.perf_counter(), self.progress.steps
@@ -168,10 +171,12 @@ class Algorithm(Restorable[C]):
         tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
+                self.cut_short = True
                 try:
                     self.execution.advance(tags)
                 finally:
                     self._after_advancing()
+                self.cut_short = False
         self._before.iterations += 1
         self._tell_of_episodes()
         evaluated: dict[str, Any] = {}
@@ -339,6 +344,7 @@ class Algorithm(Restorable[C]):
 
     def stop(self) -> None:
         """Close the environments that training built; stopping again does nothing."""
+        self.cut_short = False
         self.execution.close()
         if self._evaluation is not None:
             self._evaluation.close()

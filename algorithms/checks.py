@@ -67,13 +67,15 @@ def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     return UnknownSetting(f"{owner} has no setting {name!r}; {remedy}")
 
 
-def whole(least: int, *, none: bool = False) -> Check:
-    """A check for whole numbers of at least `least`, or None."""
+def whole(least: int, *, most: int | None = None, none: bool = False) -> Check:
+    """A check for whole numbers of at least `least` and at most `most`, or None."""
+    limits = f">= {least}{'' if most is None else f' and <= {most}'}{', or None' if none else ''}"
 
     def check(value: Any) -> str | None:
-        if (value is None and none) or (type(value) is int and value >= least):
+        if value is None and none:
             return None
-        return f"must be a whole number >= {least}{', or None' if none else ''}"
+        good = type(value) is int and value >= least and (most is None or value <= most)
+        return None if good else f"must be a whole number {limits}"
 
     return check
 

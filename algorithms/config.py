@@ -98,6 +98,9 @@ class AlgorithmSettings(
     """All settings that algorithms share."""
 
 
+MOST_THREADS = 256  # torch starts as many as it is told to, until the machine has no more
+
+
 @dataclass(kw_only=True)
 class AlgorithmConfig(Settings):
     """The settings that all algorithms share. Every frequency and duration counts environment steps over all
@@ -210,7 +213,7 @@ class AlgorithmConfig(Settings):
         "grad_clip": optional(number(0)),
         "model": lambda v: None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable",
         "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu'",
-        "learner_threads": whole(1),
+        "learner_threads": whole(1, most=MOST_THREADS),
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),
         "evaluation_num_envs": whole(1),

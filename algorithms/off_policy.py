@@ -87,9 +87,12 @@ class OffPolicy(Algorithm[C]):
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         self.learner.target_parameters.load(arrays["target"])
 
-    def _memory(self) -> dict[str, Array] | None:
-        if not self.config.save_replay_buffer:
-            return None
+    @property
+    def saves_memory(self) -> bool:
+        """See Restorable."""
+        return self.config.save_replay_buffer
+
+    def _memory(self) -> dict[str, Array]:
         return {"acting": self.policy.acting(), **under("replay", self.replay.arrays())}
 
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:

@@ -138,11 +138,12 @@ class PPO(Algorithm[PPOConfig]):
         self.learner.load_arrays(arrays)
 
     def _memory(self) -> dict[str, Array]:
-        return {"acting": self.policy.acting()}
+        return {"acting": self.policy.acting(), **self.learner.memory()}
 
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
         if exact:
             self.policy.act_by(arrays["acting"])
+            self.learner.remember(arrays)
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         outputs = np.ascontiguousarray(outputs[:, :-1])

@@ -206,15 +206,24 @@ class PPOLearner(Learner):
         if self.moments is not None:
             found.update(self.moments.arrays("observation"))
         if self.returns is not None:
-            found.update(self.returns.arrays())
+            found.update(self.returns.moments.arrays("return"))
         return found
+
+    def memory(self) -> dict[str, Array]:
+        """Copies of the discounted returns of episodes that go on."""
+        return {} if self.returns is None else {"returns": self.returns.current.copy()}
+
+    def remember(self, arrays: Mapping[str, Array]) -> None:
+        """The inverse of `memory`."""
+        if self.returns is not None:
+            self.returns.current[...] = arrays["returns"]
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of `arrays`."""
         if self.moments is not None:
             self.moments.load("observation", arrays)
         if self.returns is not None:
-            self.returns.load(arrays)
+            self.returns.moments.load("return", arrays)
 
     def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """What `_fit` does, but for the last bits."""

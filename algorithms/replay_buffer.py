@@ -167,7 +167,9 @@ class ReplayBuffer(Reactor):
 
     def arrays(self) -> dict[str, Array]:
         """Copies of what is held, for a checkpoint."""
-        priorities = {} if self.priorities is None else under("priorities", self.priorities.arrays())
+        priorities = {}
+        if self.priorities is not None:
+            priorities = under("priorities", {**self.priorities.arrays(), "settled": np.array(self.settled)})
         return {"places": self.places.copy(), **under("ring", self.ring.state()), **priorities}
 
     def load(self, arrays: dict[str, Array], exact: bool) -> None:
@@ -177,13 +179,15 @@ class ReplayBuffer(Reactor):
         if self.priorities is not None:
             self.priorities.load(section(arrays, "priorities"))
         if not exact:
-            self.ring.break_off()
-            self._settle_all()
+            self._break_off(arrays)
 
-    def _settle_all(self) -> None:
-        """Priorities of what was restored into a program that has not stored anything."""
+    def _break_off(self, arrays: dict[str, Array]) -> None:
+        """Let nothing that is stored next go on from what was stored last."""
         if self.priorities is not None:
-            places = np.arange(self.ring.ends.size)
-            held = self.ring.places(np.arange(len(self.ring)))
-            kept = self.priorities.tree.priorities[held] > 0
-            self.priorities.replace(held[~kept], np.setdiff1d(places, held))
+            self.settled = int(arrays["priorities/settled"])
+        self.settle()
+        self.ring.break_off()
+        if self.priorities is not None:
+            places, held = self.ring.touched(1)
+            self.priorities.replace(places[held], places[~held])
+        self.settled = 0

@@ -71,6 +71,8 @@ class Restorable(ABC, Generic[C]):
     action_space: gym.Space[Any]
     restart_reason: str | None = None
     """Why environments began anew when a checkpoint was loaded; None where they did not, or none was."""
+    cut_short: bool = False
+    """Whether an iteration has failed, or was interrupted, since when the program stands anywhere."""
     best: BestModel
     """The weights of the best evaluation during training."""
     _before: Progress
@@ -104,17 +106,24 @@ class Restorable(ABC, Generic[C]):
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of `_arrays`."""
 
-    def _memory(self) -> dict[str, Array] | None:
-        """What the program remembers from one round of learning to the next; None: that is not saved."""
-        return None
+    @property
+    def saves_memory(self) -> bool:
+        """Whether checkpoints hold what `_memory` returns."""
+        return True
 
+    @abstractmethod
+    def _memory(self) -> dict[str, Array]:
+        """What the program remembers from one round of learning to the next."""
+
+    @abstractmethod
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
         """The inverse of `_memory`; if not `exact`, environments have begun anew since."""
 
     @property
     def memory_bytes(self) -> int:
         """How much of a checkpoint is the replay buffer; 0 where it is not saved."""
-        return sum(array.nbytes for name, array in (self._memory() or {}).items() if name.startswith("replay/"))
+        memory = self._memory() if self.saves_memory else {}
+        return sum(array.nbytes for name, array in memory.items() if name.startswith("replay/"))
 
     def get_weights(self) -> dict[str, Array]:
         """Copies of the network's weights by name."""
@@ -136,6 +145,9 @@ class Restorable(ABC, Generic[C]):
 
     def get_state(self) -> Checkpoint:
         """What a resumed training needs."""
+        return self._state(self.saves_memory)
+
+    def _state(self, remembers: bool) -> Checkpoint:
         self.learner.settle()
         state = {
             "algorithm": type(self).__name__,
@@ -148,16 +160,17 @@ class Restorable(ABC, Generic[C]):
         }
         arrays = {**self._arrays(), **under("optimizer", self.learner.optimizer_state())}
         arrays.update(under("best", self.best.weights))
-        memory = self._memory()
-        if memory is not None:
-            arrays.update(under("memory", memory))
-        state["run"], ports = self._run(memory is not None)
+        if remembers:
+            arrays.update(under("memory", self._memory()))
+        state["run"], ports = self._run(remembers)
         return Checkpoint(self.get_weights(), {**arrays, **ports}, state)
 
     def _run(self, remembers: bool) -> tuple[dict[str, Any], dict[str, Array]]:
         """The program between two tags: what JSON holds of it, and arrays; or why it is not saved."""
         if not remembers:
             return {"reason": "the replay buffer is not saved (save_replay_buffer=False)"}, {}
+        if self.cut_short:
+            return {"reason": "it was saved after an iteration that was cut short"}, {}
         if self.execution.closed:
             return {"reason": "it was saved after the environments were closed"}, {}
         envs = capture_all(self.execution, self.envs)
@@ -184,6 +197,14 @@ class Restorable(ABC, Generic[C]):
         Raises:
             CheckpointError: it is of another algorithm, network or environment.
         """
+        self._take_over(checkpoint)
+        self._call("on_checkpoint_loaded")
+
+    def _begin_anew(self) -> None:
+        """Let environments begin anew, with other seeds; all that was learned and is remembered stays."""
+        self._take_over(self._state(True))
+
+    def _take_over(self, checkpoint: Checkpoint) -> None:
         weights, arrays, state = checkpoint
         kept, optimizer = self._fitting(checkpoint)
         reason = self._obstacle(checkpoint)
@@ -201,13 +222,12 @@ class Restorable(ABC, Generic[C]):
             self._spread_weights()
         self._load_arrays(kept)
         self.learner.load_optimizer_state(optimizer)
-        if (memory := section(arrays, "memory")) and self._memory() is not None:
+        if memory := section(arrays, "memory"):
             self._load_memory(memory, reason is None)
         self.best = BestModel()
         if state["best"] is not None:
             mean_return, steps = state["best"]
             self.best = BestModel(mean_return, steps, section(arrays, "best"))
-        self._call("on_checkpoint_loaded")
 
     def _call(self, event: str, **arguments: Any) -> None:
         for function in functions(getattr(self.config, event)):

@@ -63,12 +63,3 @@ class RunningReturns:
     def scale(self) -> float:
         """What to multiply rewards with."""
         return float(self.moments.scale()[0])
-
-    def arrays(self) -> dict[str, F64]:
-        """Copies of the state."""
-        return {**self.moments.arrays("return"), "return_current": self.current.copy()}
-
-    def load(self, arrays: Mapping[str, Array]) -> None:
-        """The inverse of `arrays`."""
-        self.moments.load("return", arrays)
-        self.current = np.array(arrays["return_current"], np.float64)

@@ -72,4 +72,4 @@ class Episodes:
         self, rewards: npt.NDArray[np.float64], terminations: Bools, truncations: Bools, validity: Bools
     ) -> tuple[int, list[tuple[int, float, int]]]:
         """Add steps `[T, N]`; returns how many were valid, and (row, return, length) of each episode that ended
-        with them, by time, then row."""
+        with them, by time, then row. An episode that a row which is not valid ends was lost, and is left out."""

@@ -153,7 +153,7 @@ cdef class Episodes:
                     self.total[i] += rewards[t, i]
                     self.length[i] += 1
                 if terminated[t, i] or truncated[t, i]:
-                    if self.length[i]:
+                    if valid[t, i]:  # else it was lost, and its return is not that of an episode
                         ended.append((i, self.total[i], self.length[i]))
                     self.total[i], self.length[i] = 0.0, 0
         return counted, ended

@@ -89,6 +89,7 @@ def test_a_setting_of_another_group_is_sent_there():
         ({"epsilon": [(0, 1.0), (1, 2.0)]}, "epsilon=.* must be a number >= 0 and <= 1"),
         ({"num_envs": 0}, "num_envs=0 must be a whole number >= 1, or None"),
         ({"num_envs": True}, "num_envs=True must be"),
+        ({"learner_threads": 10**6}, "learner_threads=1000000 must be a whole number >= 1 and <= 256"),
         ({"train_batch_size": 2.5}, "train_batch_size=2.5 must be a whole number"),
         ({"tau": 0}, "tau=0 must be a number > 0 and <= 1"),
         ({"placement": "thread"}, "placement='thread' must be one of"),
