@@ -27,7 +27,7 @@ from benchmarks.harness import restart_with_clean_environment  # noqa: E402
 from benchmarks.learning_report import report  # noqa: E402
 from benchmarks.learning_results import BrokenResult, Result, Run, missing, write  # noqa: E402
 from benchmarks.learning_rows import ROWS, Row, row_of  # noqa: E402
-from benchmarks.learning_sides import SIDES, TRAIN, CannotRun, check, settings_of  # noqa: E402
+from benchmarks.learning_sides import TRAIN, CannotRun, check, settings_of, sides_of  # noqa: E402
 
 RESULTS, QUICK_RESULTS = ROOT / "benchmarks" / "results" / "learning", ROOT / "runs" / "learning-quick"
 PAGE = ROOT / "docs" / "algorithms" / "learning.md"
@@ -96,9 +96,10 @@ def episodes_of(options: argparse.Namespace) -> int:
     return QUICK_EPISODES if options.quick else EPISODES
 
 
-def runs_of(rows: Sequence[Row], sides: Sequence[str]) -> list[Run]:
-    """All trainings, row by row, with the sides taking turns."""
-    return [Run(side, row, seed) for row in rows for seed in row.all_seeds for side in sides]
+def runs_of(rows: Sequence[Row], only: str | None = None) -> list[Run]:
+    """All trainings, or those of one side only, row by row, with the sides taking turns."""
+    everything = [Run(side, row, seed) for row in rows for seed in row.all_seeds for side in sides_of(row)]
+    return [run for run in everything if only in (None, run.side)]
 
 
 def print_random(rows: Sequence[Row]) -> None:
@@ -113,7 +114,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip())
     names = ", ".join(row.name for row in ROWS)
     parser.add_argument("--only", nargs="+", metavar="ROW", help=f"of {names}")
-    parser.add_argument("--side", choices=SIDES, help="one side alone")
+    parser.add_argument("--side", choices=list(TRAIN), help="one side alone")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (1)")
     parser.add_argument(
         "--results", type=Path, metavar="FOLDER", help="benchmarks/results/learning; quick: runs/learning-quick"
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.report:
             report(rows, options.results, episodes_of(options), options.page)
         else:
-            return 0 if train_all(runs_of(rows, [options.side] if options.side else SIDES), options) else 1
+            return 0 if train_all(runs_of(rows, options.side), options) else 1
     except (BrokenResult, CannotRun) as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,12 +12,12 @@ import numpy as np
 from benchmarks.iqm import Difference, difference, iqm
 from benchmarks.learning_results import Result, Run, read
 from benchmarks.learning_rows import Row, ours
-from benchmarks.learning_sides import OURS, SB3, SIDES
+from benchmarks.learning_sides import OURS, PIPELINE, SB3, SIDES, sides_of
 from benchmarks.page import rewrite
 
 LEAST = -0.05
 COMMAND = "python -m benchmarks.learning --report"
-COLORS = {OURS: "tab:blue", SB3: "tab:orange"}
+COLORS = {OURS: "tab:blue", PIPELINE: "tab:green", SB3: "tab:orange"}
 VERSIONS = ("python", "reactvec", "numpy", "gymnasium", "torch", "stable-baselines3", "mujoco", "minatar")
 
 
@@ -28,10 +28,10 @@ class Found:
     row: Row
     results: dict[str, dict[int, Result]]
 
-    @property
-    def complete(self) -> bool:
-        """Whether every training of both sides is there."""
-        return all(len(results) == self.row.seeds for results in self.results.values())
+    def missing(self, side: str) -> str:
+        """What is not there of a side and of SB3's, in words; empty if all is there."""
+        gaps = {name: self.row.seeds - len(self.results[name]) for name in (side, SB3)}
+        return "; ".join(f"{name}: {count} of {self.row.seeds} seeds" for name, count in gaps.items() if count)
 
     def scores(self, side: str) -> list[float]:
         """The returns of the side's runs."""
@@ -41,28 +41,22 @@ class Found:
         """The same, from 0 (random) to 1 (reference)."""
         return [self.row.normalized(score) for score in self.scores(side)]
 
-    @property
-    def missing(self) -> str:
-        """What is not there, in words."""
-        gaps = [(side, sorted(set(self.row.all_seeds) - set(found))) for side, found in self.results.items()]
-        return "; ".join(f"{side}: {len(seeds)} of {self.row.seeds} seeds" for side, seeds in gaps if seeds)
-
 
 def found_of(row: Row, folder: Path, episodes: int) -> Found:
     """What there is of a row."""
-    results: dict[str, dict[int, Result]] = {side: {} for side in SIDES}
-    for side in SIDES:
+    results: dict[str, dict[int, Result]] = {side: {} for side in sides_of(row)}
+    for side in results:
         for seed in row.all_seeds:
             if (result := read(Run(side, row, seed), folder, episodes)) is not None:
                 results[side][seed] = result
     return Found(row, results)
 
 
-def compared(rows: Sequence[Found]) -> Difference | None:
-    """Ours less theirs, normalised, over the rows together; None unless all are complete."""
-    if not rows or not all(found.complete for found in rows):
+def compared(rows: Sequence[Found], side: str) -> Difference | None:
+    """A side less SB3, normalised, over the rows together; None unless all are complete."""
+    if not rows or any(found.missing(side) for found in rows):
         return None
-    return difference([found.normalized(OURS) for found in rows], [found.normalized(SB3) for found in rows])
+    return difference([found.normalized(side) for found in rows], [found.normalized(SB3) for found in rows])
 
 
 def table(rows: Sequence[Found]) -> list[str]:
@@ -71,15 +65,19 @@ def table(rows: Sequence[Found]) -> list[str]:
         "| row | steps | seeds | ours, IQM | SB3, IQM | ours - SB3, normalised (95 %) | bar: lower end > -0.05 |",
         "|---|---:|---:|---:|---:|---|---|",
     ]
-    for found in rows:
-        row, measured = found.row, compared([found])
-        values = " | ".join(f"{iqm(found.scores(side)):,.1f}" if found.scores(side) else "-" for side in SIDES)
-        gap, verdict = "-", f"not judged; missing: {found.missing}"
-        if measured is not None:
-            gap = shown(measured)
-            verdict = "met" if measured.lower > LEAST else "NOT MET"
-        lines.append(f"| {row.name} | {row.steps:,} | {row.seeds} | {values} | {gap} | {verdict} |")
-    return lines
+    return [*lines, *(line(found, side) for found in rows for side in found.results if side != SB3)]
+
+
+def line(found: Found, side: str) -> str:
+    """The line of a row, or of a row with a pipeline."""
+    row, measured = found.row, compared([found], side)
+    name = row.name if side == OURS else f"{row.name}, {side}"
+    values = " | ".join(f"{iqm(found.scores(of)):,.1f}" if found.scores(of) else "-" for of in (side, SB3))
+    gap, verdict = "-", f"not judged; missing: {found.missing(side)}"
+    if measured is not None:
+        gap = shown(measured)
+        verdict = "met" if measured.lower > LEAST else "NOT MET"
+    return f"| {name} | {row.steps:,} | {row.seeds} | {values} | {gap} | {verdict} |"
 
 
 def shown(measured: Difference) -> str:
@@ -181,7 +179,7 @@ def report(rows: Sequence[Row], folder: Path, episodes: int, page: Path) -> None
     started = [found for found in everything if any(found.results.values())]
     lines = ["## Results", "", *table(everything)]
     for name in dict.fromkeys(found.row.algorithm for found in everything):
-        together = compared([found for found in everything if found.row.algorithm == name])
+        together = compared([found for found in everything if found.row.algorithm == name], OURS)
         if together is not None:
             lines += ["", f"All rows of {name} together: {shown(together)}."]
     print("\n".join(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,13 @@ from benchmarks.evaluator import Choose
 from benchmarks.learning_rows import Row, ours
 
 POINTS = 50
-OURS, SB3 = "reactvec", "sb3"
+OURS, PIPELINE, SB3 = "reactvec", "pipeline", "sb3"
 SIDES = (OURS, SB3)
+
+
+def sides_of(row: Row) -> tuple[str, ...]:
+    """Who trains a row: PPO of ours also gathers while it learns, and is judged as that apart."""
+    return (OURS, PIPELINE, SB3) if row.algorithm == "ppo" else SIDES
 
 
 @dataclass
@@ -35,14 +41,16 @@ class CannotRun(RuntimeError):
 
 def settings_of(row: Row, side: str) -> dict[str, Any]:
     """What the side is told, as JSON values."""
-    return ours(row) if side == OURS else dict(row.settings)
+    if side == SB3:
+        return dict(row.settings)
+    return ours(row) | ({"pipeline": True} if side == PIPELINE else {})
 
 
 def check(row: Row, side: str) -> None:
     """CannotRun if the row's environment or algorithm is not there."""
     if package := row.package:
         raise CannotRun(f"{row.env_id} needs {package}: pip install 'reactvec[bench]'")
-    if side == OURS:
+    if side != SB3:
         config_class(row)
 
 
@@ -56,9 +64,9 @@ def config_class(row: Row) -> Any:
     return getattr(reactvec.algorithms, name)
 
 
-def train_ours(row: Row, seed: int) -> Training:
+def train_ours(row: Row, seed: int, side: str = OURS) -> Training:
     """Ours."""
-    settings = ours(row)
+    settings = settings_of(row, side)
     if settings["model"] == "MinAtar":
         settings["model"] = {"ppo": breakout.ActorCritic, "dqn": breakout.ActionValues}[row.algorithm]
     config = config_class(row)(env=row.make_env, total_timesteps=row.steps, seed=seed, **settings)
@@ -176,4 +184,4 @@ class Train(Protocol):
         """Train."""
 
 
-TRAIN: Mapping[str, Train] = {OURS: train_ours, SB3: train_sb3}
+TRAIN: Mapping[str, Train] = {OURS: train_ours, PIPELINE: partial(train_ours, side=PIPELINE), SB3: train_sb3}
