@@ -101,17 +101,25 @@ class Gaussian(Head):
         return RealActions(self.box, self.squash)
 
     def log_prob(self, outputs: Tensor, choices: Tensor) -> Tensor:
-        """See Head. (Squashed: Haarnoja et al. 2018, appendix C, in units of a range from -1 to 1.)"""
+        """See Head."""
         mean, log_std = outputs.chunk(2, 1)
-        noise = (choices - mean) * (-log_std).exp()
-        density = -0.5 * noise.square() - log_std - _LOG_SQRT_2_PI
-        if self.squash:
-            density = density - 2 * (math.log(2) - choices - nn.functional.softplus(-2 * choices))
-        return density.sum(1)
+        return log_density((choices - mean) * (-log_std).exp(), log_std, choices if self.squash else None)
 
     def entropy(self, outputs: Tensor) -> Tensor:
         """See Head."""
         return (outputs[:, self.parts :] + (0.5 + _LOG_SQRT_2_PI)).sum(1)
+
+
+def log_density(noise: Tensor, log_std: Tensor, squashed: Tensor | None) -> Tensor:
+    """The logarithm `[n]` of the density of `mean + exp(log_std) * noise`, all `[n, parts]`.
+
+    Where these numbers are given as `squashed`, of their tanh, by a formula that does not cancel (Haarnoja et al. 2018,
+    appendix C).
+    """
+    density = -0.5 * noise.square() - log_std - _LOG_SQRT_2_PI
+    if squashed is not None:
+        density = density - 2 * (math.log(2) - squashed - nn.functional.softplus(-2 * squashed))
+    return density.sum(1)
 
 
 def _categories(space: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary) -> tuple[list[int], list[int]]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -32,7 +31,7 @@ from reactvec import Topology
 from .checks import ConfigError
 from .draws import Draws
 from .export import GreedyPolicy
-from .heads import Gaussian, make_head
+from .heads import Gaussian, log_density, make_head
 from .inference import BlockInference
 from .observations import as_tensors
 from .off_policy import OffPolicy
@@ -48,20 +47,15 @@ from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
 
-_LOG_SQRT_2_PI = 0.5 * math.log(2 * math.pi)
-
 
 def squashed_sample(outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Actions `[B, parts]` between -1 and 1 and the logarithms `[B]` of their densities, differentiable by `outputs`.
 
-    `outputs` `[B, 2 * parts]` are means and logarithms of deviations, `noise` `[B, parts]` is standard normal. The
-    density is corrected for the tanh (Haarnoja et al. 2018a, appendix C), by a formula that does not cancel.
+    `outputs` `[B, 2 * parts]` are means and logarithms of deviations, `noise` `[B, parts]` is standard normal.
     """
     mean, log_std = outputs.chunk(2, 1)
     choice = torch.addcmul(mean, log_std.exp(), noise)
-    log_slope = 2 * (math.log(2) - choice - nn.functional.softplus(-2 * choice))
-    density = -0.5 * noise.square() - log_std - _LOG_SQRT_2_PI - log_slope
-    return choice.tanh(), density.sum(1)
+    return choice.tanh(), log_density(noise, log_std, choice)
 
 
 def soft_targets(

@@ -29,13 +29,10 @@ typedef struct {
     int stopped;
 } Ppo;
 
-// The derivatives by the outputs of one row, where the loss counts `weight`; for real numbers, those by the logarithms of
-// deviations are added to `spread`.
-static inline void ppo_row(const Ppo *ppo, const float *outputs, float value, int64_t at, float advantage, float weight,
-                           float *restrict slopes, float *restrict spread, float *restrict value_slope, double *sums) {
+// The logarithm of the probability of a row's choice; of categories, those of all are written to `logs`.
+static inline float choice_log_prob(const Ppo *ppo, const float *outputs, int64_t at, float *restrict logs) {
     const Head *head = &ppo->net->head;
-    const float entropy_weight = ppo->entropy_coeff * weight;
-    float log_prob = 0.0f, entropy = 0.0f;
+    float log_prob = 0.0f;
     if (head->kind == CATEGORIES) {
         const int64_t *choice = (const int64_t *)ppo->choices + at * head->parts;
         for (int64_t part = 0, first = 0; part < head->parts; first += head->sizes[part++]) {
@@ -43,22 +40,26 @@ static inline void ppo_row(const Ppo *ppo, const float *outputs, float value, in
             for (int64_t k = 1; k < head->sizes[part]; k++) most = outputs[first + k] > most ? outputs[first + k] : most;
             for (int64_t k = 0; k < head->sizes[part]; k++) sum += exp32(outputs[first + k] - most);
             const float total = most + log32(sum);
-            for (int64_t k = 0; k < head->sizes[part]; k++) slopes[first + k] = outputs[first + k] - total;
-            log_prob += slopes[first + choice[part]];
+            for (int64_t k = 0; k < head->sizes[part]; k++) logs[first + k] = outputs[first + k] - total;
+            log_prob += logs[first + choice[part]];
         }
-    } else {
-        const float *choice = (const float *)ppo->choices + at * head->parts, *log_std = outputs + head->parts;
-        for (int64_t k = 0; k < head->parts; k++) {
-            const float noise = (choice[k] - outputs[k]) * exp32(-log_std[k]);
-            log_prob += -0.5f * noise * noise - log_std[k] - 0.91893853f;
-            if (head->kind == SQUASHED) log_prob -= (float)log_tanh_slope(choice[k]);
-            entropy += log_std[k] + 1.41893853f;
-        }
+        return log_prob;
     }
-    const float log_ratio = log_prob - ppo->log_probs[at], ratio = exp32(log_ratio);
-    const float low = 1.0f - ppo->clip, high = 1.0f + ppo->clip, near = ratio < low ? low : ratio > high ? high : ratio;
-    const float plain = ratio * advantage, clipped = near * advantage;
-    const float slope = plain <= clipped ? -plain * weight : 0.0f;  // the loss by log_prob
+    const float *choice = (const float *)ppo->choices + at * head->parts, *log_std = outputs + head->parts;
+    for (int64_t k = 0; k < head->parts; k++) {
+        const float noise = (choice[k] - outputs[k]) * exp32(-log_std[k]);
+        log_prob += -0.5f * noise * noise - log_std[k] - 0.91893853f;
+        if (head->kind == SQUASHED) log_prob -= (float)log_tanh_slope(choice[k]);
+    }
+    return log_prob;
+}
+
+// The entropy of a row. Its derivatives by the outputs, where the loss has the derivative `slope` by the log-probability,
+// come to `slopes`, which of categories hold the logarithms; those by the logarithms of deviations are added to `spread`.
+static inline float head_slopes(const Ppo *ppo, const float *outputs, int64_t at, float slope, float entropy_weight,
+                                float *restrict slopes, float *restrict spread) {
+    const Head *head = &ppo->net->head;
+    float entropy = 0.0f;
     if (head->kind == CATEGORIES) {
         const int64_t *choice = (const int64_t *)ppo->choices + at * head->parts;
         for (int64_t part = 0, first = 0; part < head->parts; first += head->sizes[part++]) {
@@ -71,25 +72,41 @@ static inline void ppo_row(const Ppo *ppo, const float *outputs, float value, in
             slopes[first + choice[part]] += slope;
             entropy += part_entropy;
         }
-    } else {
-        const float *choice = (const float *)ppo->choices + at * head->parts, *log_std = outputs + head->parts;
-        for (int64_t k = 0; k < head->parts; k++) {
-            const float inverse = exp32(-log_std[k]), noise = (choice[k] - outputs[k]) * inverse;
-            slopes[k] = slope * noise * inverse;
-            spread[k] += slope * (noise * noise - 1.0f) - entropy_weight;
-        }
+        return entropy;
     }
+    const float *choice = (const float *)ppo->choices + at * head->parts, *log_std = outputs + head->parts;
+    for (int64_t k = 0; k < head->parts; k++) {
+        const float inverse = exp32(-log_std[k]), noise = (choice[k] - outputs[k]) * inverse;
+        slopes[k] = slope * noise * inverse;
+        spread[k] += slope * (noise * noise - 1.0f) - entropy_weight;
+        entropy += log_std[k] + 1.41893853f;
+    }
+    return entropy;
+}
+
+// The squared error of a value, or of the value held near the old one, whichever is larger; and its derivative.
+static inline float value_error(const Ppo *ppo, float value, int64_t at, float *slope) {
     const float wrong = value - ppo->returns[at];
-    float error = wrong * wrong, error_slope = 2.0f * wrong;
-    if (ppo->vf_clip >= 0.0f) {
-        const float old = ppo->values[at], moved = value - old;
-        const float held = moved < -ppo->vf_clip ? -ppo->vf_clip : moved > ppo->vf_clip ? ppo->vf_clip : moved;
-        const float held_wrong = old + held - ppo->returns[at];
-        if (held_wrong * held_wrong > error) {
-            error = held_wrong * held_wrong;
-            error_slope = held == moved ? 2.0f * held_wrong : 0.0f;
-        }
-    }
+    *slope = 2.0f * wrong;
+    if (ppo->vf_clip < 0.0f) return wrong * wrong;
+    const float old = ppo->values[at], moved = value - old;
+    const float held = moved < -ppo->vf_clip ? -ppo->vf_clip : moved > ppo->vf_clip ? ppo->vf_clip : moved;
+    const float held_wrong = old + held - ppo->returns[at];
+    if (held_wrong * held_wrong <= wrong * wrong) return wrong * wrong;
+    *slope = held == moved ? 2.0f * held_wrong : 0.0f;
+    return held_wrong * held_wrong;
+}
+
+// The derivatives by the outputs of one row, where the loss counts `weight`.
+static inline void ppo_row(const Ppo *ppo, const float *outputs, float value, int64_t at, float advantage, float weight,
+                           float *restrict slopes, float *restrict spread, float *restrict value_slope, double *sums) {
+    const float log_ratio = choice_log_prob(ppo, outputs, at, slopes) - ppo->log_probs[at], ratio = exp32(log_ratio);
+    const float low = 1.0f - ppo->clip, high = 1.0f + ppo->clip, near = ratio < low ? low : ratio > high ? high : ratio;
+    const float plain = ratio * advantage, clipped = near * advantage;
+    const float slope = plain <= clipped ? -plain * weight : 0.0f;  // the loss by log_prob
+    const float entropy = head_slopes(ppo, outputs, at, slope, ppo->entropy_coeff * weight, slopes, spread);
+    float error_slope;
+    const float error = value_error(ppo, value, at, &error_slope);
     *value_slope = ppo->vf_coeff * error_slope * weight;
     const double loss = plain <= clipped ? -plain : -clipped;
     sums[LOSS] += loss + (double)ppo->vf_coeff * error - (double)ppo->entropy_coeff * entropy;
