@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from typing_extensions import Self
 
-from reactvec import InputPort, Schedule, Topology
+from reactvec import EnvBank, InputPort, Schedule, Topology
 from reactvec.native_env_bank import NativeEnvBank
 
 from .best_model import BestModel
@@ -312,13 +312,22 @@ class Algorithm(Restorable[C]):
         finally:
             self._load_weights(own)
 
-    def _make_evaluation(self) -> Evaluation:
-        config = self.config
-        count = min(config.evaluation_num_envs, config.evaluation_duration)
-        bank = evaluation_bank(config, count)
+    def check_evaluation(self) -> None:
+        """ConfigError if there is nothing to evaluate on, known without an evaluation."""
+        bank = self._evaluation_bank(1)
+        bank.close(range(bank.rows))
+
+    def _evaluation_bank(self, count: int) -> EnvBank:
+        bank = evaluation_bank(self.config, count)
         if bank.single_observation_space != self.observation_space:
             bank.close(range(bank.rows))  # what was built to learn the spaces
             raise ConfigError(f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}")
+        return bank
+
+    def _make_evaluation(self) -> Evaluation:
+        config = self.config
+        count = min(config.evaluation_num_envs, config.evaluation_duration)
+        bank = self._evaluation_bank(count)
         return Evaluation(
             bank,
             lambda obs: self._actions(self._inference(obs), False),

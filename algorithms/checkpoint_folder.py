@@ -26,6 +26,12 @@ def best_path(folder: str) -> Path:
     return Path(folder) / "best"
 
 
+def folder_of(path: str | os.PathLike[str]) -> Path | None:
+    """The folder of a training that a checkpoint is one of; None if it was saved by itself."""
+    path = Path(path).resolve()
+    return path.parent if path.name == "best" or _NAME.fullmatch(path.name) else None
+
+
 def prune(folder: str, keep: int | None) -> None:
     """Remove the oldest checkpoints of a training, but for the `keep` newest (None: all), and what a killed process
     left of some.

@@ -252,13 +252,15 @@ class AlgorithmConfig(Settings):
             raise ConfigError("stop_at_return compares evaluations, and there are none: set evaluation_interval")
 
     def stored(self) -> dict[str, Any]:
-        """All settings as a checkpoint holds them: None in place of what JSON cannot hold."""
+        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
         kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
         kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
-        return {
+        held = {
             name: value if isinstance(value, kinds.get(name, object)) else None
             for name, value in self.to_dict().items()
         }
+        folders = {"checkpoint_dir": self.checkpoint_dir, "log_dir": self.log_dir}
+        return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
 
     def preset(self, name: str) -> Self:
         """Take the tuned settings that presets.py has for `env` under that name ("zoo"); what is set later counts.

@@ -60,20 +60,20 @@ def _makers_of(env: VectorEnv[Any, Any, Any], count: int | None) -> list[EnvFn]:
     raise ConfigError("nobody knows how to make one more environment of this vector env; set evaluation_env")
 
 
-def _bank(source: EnvSource | None, makers: list[EnvFn], native: bool | Literal["auto"]) -> EnvBank:
+def _bank(name: str, source: EnvSource | None, makers: list[EnvFn], native: bool | Literal["auto"]) -> EnvBank:
     try:
         return make_env_bank(makers, native=native)
     except gym.error.Error as error:
         if not isinstance(source, str):
             raise
-        raise ConfigError(f"env={source!r}: {error}") from error  # not registered, or needs another package
+        raise ConfigError(f"{name}={source!r}: {error}") from error  # not registered, or needs another package
 
 
 def make_reactor(config: AlgorithmConfig) -> EnvReactor:
     """The reactor that steps the environments to learn on."""
     source = config.env
     if not isinstance(source, VectorEnv):
-        return _bank(source, env_fns(source, config.env_config, config.num_envs), config.native)
+        return _bank("env", source, env_fns(source, config.env_config, config.num_envs), config.native)
     if config.num_envs not in (None, source.num_envs):
         raise ConfigError(f"num_envs={config.num_envs}, but env has {source.num_envs}; leave num_envs out")
     return VectorEnvReactor(source)
@@ -85,7 +85,8 @@ def evaluation_bank(config: AlgorithmConfig, count: int) -> EnvBank:
     if isinstance(source, Sequence) and not isinstance(source, str):
         source = [source[index % len(source)] for index in range(count)] if source else source
     makers = env_fns(source, config.env_config if config.evaluation_env is None else {}, count)
-    return _bank(source, makers, "auto" if config.native else False)
+    name = "env" if config.evaluation_env is None else "evaluation_env"
+    return _bank(name, source, makers, "auto" if config.native else False)
 
 
 def place_of(config: AlgorithmConfig, envs: EnvReactor) -> Placement:

@@ -4,6 +4,7 @@ training never sees.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from .environments import INLINE, execute
 
 Array = npt.NDArray[Any]
 
+PATIENCE = 1 << 16  # tags without an end of an episode, after which somebody should know
 _TAGS = 16  # that run between two looks at whether all episodes have ended
 
 
@@ -63,6 +65,11 @@ class EpisodeRecorder(Reactor):
         """Whether all wanted episodes have ended."""
         return bool((self._episode == self.returns.shape[1]).all())
 
+    @property
+    def any_done(self) -> bool:
+        """Whether an episode has ended."""
+        return bool(self._episode.any())
+
     @reaction(sources=[reward, terminated, truncated])
     def record(self, reward: Array, terminated: Array, truncated: Array) -> None:
         """Add a step to the episodes that are still wanted."""
@@ -98,8 +105,17 @@ class Evaluation:
         for env, seed in enumerate(seeds):
             request[env] = (seed, None)
         self.execution.command("reset")
+        tags = 0
         while not recorder.done:
             self.execution.advance(_TAGS)
+            tags += _TAGS
+            if tags == PATIENCE and not recorder.any_done:
+                warnings.warn(
+                    f"an evaluation waits for episodes to end, and after {tags:,} steps none of {self.envs.rows} "
+                    "environments has ended one: wrap them in gymnasium.wrappers.TimeLimit",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
         return {
             "episode_return_mean": float(recorder.returns.mean()),
             "episode_return_std": float(recorder.returns.std()),

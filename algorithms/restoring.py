@@ -29,7 +29,7 @@ from .checkpoint import (
     under,
     write_checkpoint,
 )
-from .checkpoint_folder import best_path, prune, step_path
+from .checkpoint_folder import best_path, folder_of, prune, step_path
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
@@ -320,6 +320,8 @@ class Restorable(ABC, Generic[C]):
         checkpoint = read_checkpoint(path)
         check_algorithm(path, checkpoint, cls.__name__)
         stored = stored_settings(path, checkpoint, settings)
+        if (folder := folder_of(path)) is not None:  # which may have been moved, or copied
+            stored["checkpoint_dir"] = str(folder)
         try:
             config = cls.config_class.from_dict(stored)
         except ConfigError as error:

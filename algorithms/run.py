@@ -9,7 +9,9 @@ from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from .algorithm import Algorithm
-from .checks import ConfigError
+from .checkpoint import check_target
+from .checkpoint_folder import step_path
+from .checks import CheckpointError, ConfigError
 from .logs import Logs
 
 A = TypeVar("A", bound=Algorithm[Any])
@@ -43,20 +45,22 @@ class TrainResult(Generic[A]):
 
 def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]:
     """Train until the algorithm has seen `total_timesteps`, its earlier runs included, or an evaluation has reached
-    `stop_at_return`; then evaluate it, and write a last checkpoint where checkpoints are written.
+    `stop_at_return`, or a callback raises StopIteration; then evaluate it, and write a last checkpoint where
+    checkpoints are written.
     """
     result, config, done = TrainResult(algorithm), algorithm.config, algorithm.progress.steps
+    _check(algorithm)
     if progress and config.checkpoint_dir is not None and (held := algorithm.memory_bytes):
         print(f"checkpoints hold the replay buffer, too: {held:,} bytes each")
     with Logs(config, done) as logs:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps and not _reached(algorithm):
                 steps = min(algorithm.iteration_steps, total_timesteps - done)
-                outcome = algorithm.train_steps(steps, logs.write)
-                result.history.append(outcome)
+                if not _iterate(algorithm, steps, result.history, logs):
+                    break
                 before, done = done, algorithm.progress.steps
                 if progress:
-                    bar.set_postfix_str(_describe(outcome, done - before), refresh=False)
+                    bar.set_postfix_str(_describe(result.history[-1], done - before), refresh=False)
                     bar.update(min(done, total_timesteps) - before)
         if config.checkpoint_dir is not None:
             algorithm.save_checkpoint()
@@ -68,6 +72,34 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
             best = algorithm.best
             result.best = BestResult(best.steps, best.mean_return, algorithm.evaluate_best())
     return result
+
+
+def _check(algorithm: Algorithm[Any]) -> None:
+    """Find out beforehand what would fail after all training."""
+    config = algorithm.config
+    if config.evaluation_env is not None:
+        algorithm.check_evaluation()
+    if config.checkpoint_dir is not None:
+        try:
+            check_target(step_path(config.checkpoint_dir, algorithm.progress.steps))
+        except OSError as error:
+            raise CheckpointError(f"checkpoint_dir: {error}") from error
+
+
+def _iterate(algorithm: Algorithm[Any], steps: int, history: list[dict[str, Any]], logs: Logs) -> bool:
+    """Train for some steps; False if a callback has seen enough."""
+
+    def keep(result: dict[str, Any]) -> None:
+        logs.write(result)
+        history.append(result)
+
+    try:
+        algorithm.train_steps(steps, keep)
+    except StopIteration:
+        if algorithm.cut_short:  # it is an environment's
+            raise
+        return False
+    return True
 
 
 def _reached(algorithm: Algorithm[Any]) -> bool:

@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 
 from .algorithm import Algorithm
 from .checkpoint_folder import newest
-from .checks import ConfigError
+from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, EnvSource
 from .dqn import DQN
 from .dqn_config import DQNConfig, DQNSettings
@@ -207,6 +207,8 @@ def _train(
     progress: bool,
 ) -> TrainResult[A] | list[TrainResult[A]]:
     kind.check_names(given)
+    if resume is not None and not Path(resume).is_dir():
+        raise CheckpointError(f"{Path(resume)} is no checkpoint, and holds none")
     if seeds is None:
         return _train_one(algorithm_class, kind, config, given, resume, progress)
     if "seed" in given:
@@ -248,8 +250,16 @@ def _train_one(
     else:
         algorithm = _resumed(algorithm_class, resume, given)
     assert isinstance(algorithm, algorithm_class)
-    with algorithm:
-        return run(algorithm, algorithm.config.total_timesteps, progress=progress)
+    try:
+        result = run(algorithm, algorithm.config.total_timesteps, progress=progress)
+    except BaseException:
+        algorithm.stop()
+        raise
+    try:
+        algorithm.stop()
+    except Exception as error:  # of an environment's close, for which nobody should lose what was learned
+        warnings.warn(f"closing the environments failed: {error!r}", RuntimeWarning, stacklevel=4)
+    return result
 
 
 def _resumed(algorithm_class: type[A], resume: PathLike, given: dict[str, Any]) -> A:

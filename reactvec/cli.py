@@ -99,11 +99,9 @@ def train(algorithm: str, flags: Sequence[str]) -> int:
     from reactvec.algorithms import train_dqn, train_ppo, train_sac
     from reactvec.algorithms.checkpoint import check_target
 
-    folder = options.config.checkpoint_dir
-    for flag, path in (("--save", options.save), ("--checkpoint-dir", folder and Path(folder) / "step_0")):
-        if path is not None:
-            with _writing(flag):
-                check_target(path)
+    if options.save is not None:
+        with _writing("--save"):
+            check_target(options.save)
     if options.save is not None and options.seeds:
         raise ConfigError("--save takes one agent; with --seeds, set --checkpoint-dir")
     call: Any = {"ppo": train_ppo, "dqn": train_dqn, "sac": train_sac}[algorithm]

@@ -4,9 +4,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from reactvec.algorithms import PPO, ConfigError, PPOConfig, UnknownSetting, train_dqn, train_ppo
+from reactvec.algorithms import PPO, CheckpointError, ConfigError, PPOConfig, UnknownSetting, train_dqn, train_ppo
 from reactvec.algorithms.run import summary
-from tests.algorithms.agents import small, weights_of
+from tests.algorithms.agents import small, small_ppo, weights_of
 
 FAST = {"train_batch_size": 256, "minibatch_size": 64, "num_epochs": 4, "lr": 1e-3, "evaluation_duration": 10}
 
@@ -176,3 +176,80 @@ def test_several_seeds(tmp_path, capsys):
 def test_what_must_be_asked_for_by_name():
     with PPOConfig(env="CartPole-v1").build_algo() as algorithm, pytest.raises(ConfigError, match="set checkpoint_dir"):
         algorithm.save_checkpoint()
+
+
+def test_a_callback_that_has_seen_enough_ends_a_run_in_order(tmp_path):
+    def enough(algorithm, result):
+        if result["num_env_steps_sampled_lifetime"] >= 256:
+            raise StopIteration
+
+    config = small_ppo(on_train_result=enough, checkpoint_dir=str(tmp_path / "kept"), log_dir=str(tmp_path / "logs"))
+    result = train_ppo(config=config, progress=False)
+    assert [row["num_env_steps_sampled_lifetime"] for row in result.history] == [128, 256]
+    assert result.evaluation is not None
+    assert (tmp_path / "kept" / "step_256").is_dir()
+
+
+def test_an_environments_stop_iteration_is_an_error():
+    class Ends(gym.Wrapper):
+        def step(self, action):
+            return next(iter(()))
+
+    with pytest.raises(StopIteration):
+        train_ppo(config=small_ppo(env=lambda: Ends(gym.make("CartPole-v1")), placement="inline"), progress=False)
+
+
+def test_what_can_be_known_is_known_before_training(tmp_path):
+    (tmp_path / "file").touch()
+    begun = []
+    for settings, error, message in (
+        ({"evaluation_env": "Nope-v0"}, ConfigError, "evaluation_env='Nope-v0'"),
+        ({"evaluation_env": "Acrobot-v1"}, ConfigError, "evaluation_env observes"),
+        ({"checkpoint_dir": str(tmp_path / "file" / "below")}, CheckpointError, "checkpoint_dir: .*file"),
+    ):
+        config = small_ppo(**settings, on_train_result=lambda **_: begun.append(1))
+        with pytest.raises(error, match=message):
+            train_ppo(config=config, progress=False)
+        assert not begun
+
+
+def test_an_environment_that_cannot_be_closed_loses_no_training():
+    class Stubborn(gym.Wrapper):
+        def close(self):
+            raise OSError("not now")
+
+    config = small_ppo(env=lambda: Stubborn(gym.make("CartPole-v1")), evaluation_env="CartPole-v1", placement="inline")
+    with pytest.warns(RuntimeWarning, match="closing the environments failed: OSError"):
+        result = train_ppo(config=config, progress=False)
+    assert result.evaluation is not None
+
+
+def test_an_evaluation_without_ends_is_warned_of(monkeypatch):
+    monkeypatch.setattr("reactvec.algorithms.evaluation.PATIENCE", 64)
+
+    class Balanced(gym.Wrapper):
+        def step(self, action):
+            obs, reward, _, truncated, info = self.env.step(action)
+            return obs, reward, False, truncated, info
+
+    config = small_ppo(evaluation_env=lambda: gym.wrappers.TimeLimit(Balanced(gym.make("CartPole-v1").unwrapped), 80))
+    with config.build_algo() as algorithm, pytest.warns(RuntimeWarning, match="after 64 steps none of 4 environments"):
+        algorithm.evaluate()
+
+
+def test_a_moved_run_goes_on_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train_ppo(config=small_ppo(checkpoint_dir="here/kept", log_dir="here/logs", total_timesteps=128), progress=False)
+    (tmp_path / "here" / "kept").rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    result = train_ppo(resume=tmp_path / "moved", total_timesteps=256, progress=False)
+    assert result.algorithm.config.checkpoint_dir == str(tmp_path / "moved")
+    assert (tmp_path / "moved" / "step_256").is_dir()
+    assert len((tmp_path / "here" / "logs" / "progress.csv").read_text().splitlines()) > 2
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_seeds_are_not_resumed_from_nowhere(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere is no checkpoint"):
+        train_ppo("CartPole-v1", 128, seeds=[1], resume=tmp_path / "nowhere", progress=False)
