@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from reactvec import Reactor, reaction
 
+from .draws import Draws
 from .gradient_program import GradientProgram
 from .parameters import FlatParameters
 from .piecewise import Piecewise
@@ -36,6 +39,7 @@ class Learner(Reactor):
         lr: Piecewise,
         grad_clip: float | None,
         adam_epsilon: float,
+        seed: int,
         steps_before: int = 0,
         part_lrs: Sequence[tuple[int, Piecewise]] = (),
         **port_types: tuple[tuple[int, ...], npt.DTypeLike],
@@ -49,6 +53,8 @@ class Learner(Reactor):
         self.adam_epsilon, self.current_lrs = adam_epsilon, [rate.at(steps_before) for rate in self.lrs]
         self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
+        self._luck = Draws(seed, "layer")
+        self._has_luck = any(isinstance(part, _DropoutNd) for part in module.modules())
         self.seconds = 0.0  # spent learning
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -66,6 +72,18 @@ class Learner(Reactor):
     def set_lr(self, steps: int) -> None:
         """Set the learning rates for `steps` environment steps into this run."""
         self.current_lrs = [rate.at(self.steps_before + steps) for rate in self.lrs]
+
+    @contextmanager
+    def luck(self) -> Iterator[None]:
+        """Let layers that draw while they learn, Dropout's, do so as a function of the seed and of how many gradient
+        steps there were; torch's generators go on from where they were.
+        """
+        if not self._has_luck:
+            yield
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(int(self._luck.integers(2**53, self.gradient_steps)[0]))
+            yield
 
     def descend(self, loss: Tensor) -> None:
         """One gradient step, the norm of each part limited to `grad_clip`."""

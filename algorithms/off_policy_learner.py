@@ -58,6 +58,7 @@ class OffPolicyLearner(Learner):
             lr=lr,
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
+            seed=config.seed,
             steps_before=before.steps,
             part_lrs=part_lrs,
             weights=(policy.weights.shape, np.float32),
@@ -92,7 +93,8 @@ class OffPolicyLearner(Learner):
         self.set_lr(int(env_steps))
         drawn = (observations, actions, returns, discounts, next_observations)
         batch = Batch(*(array[:count] for array in drawn))
-        self.fit(batch, importance[:count], td_errors[:count], int(env_steps))
+        with self.luck():
+            self.fit(batch, importance[:count], td_errors[:count], int(env_steps))
         self.check_finite("qf_loss", int(env_steps))
         self.send(self.acting_weights(), weights)
         self.seconds += time.perf_counter() - begin

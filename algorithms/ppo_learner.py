@@ -77,6 +77,7 @@ class PPOLearner(Learner):
             lr=Piecewise.of(config.lr, config.total_timesteps),
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
+            seed=config.seed,
             steps_before=before.steps,
             stored=((rollout.num_envs,), np.uint8),
             weights=(policy.weights.shape, np.float32),
@@ -130,7 +131,8 @@ class PPOLearner(Learner):
         clip, entropy_coeff = self.clip.at(now), self.entropy_coeff.at(now)
 
         def fit() -> None:
-            (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
+            with self.luck():
+                (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
             self.check_finite("total_loss", steps)
 
         return fit

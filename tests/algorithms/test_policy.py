@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from reactvec.algorithms import ConfigError, ModelConfig, QNetwork
+from reactvec.algorithms import ConfigError, ModelConfig, QNetwork, train_dqn, train_ppo
 from reactvec.algorithms.draws import Draws
 from reactvec.algorithms.encoding import Inputs
 from reactvec.algorithms.inference import BlockInference
@@ -130,3 +130,28 @@ def test_parameters_of_other_types_are_refused():
         FlatParameters(torch.nn.Linear(2, 2, dtype=torch.float64))
     with pytest.raises(ConfigError, match="no parameters"):
         FlatParameters(torch.nn.ReLU())
+
+
+@pytest.mark.parametrize("train", [train_dqn, train_ppo])
+def test_layers_that_draw_draw_by_the_seed(train):
+    def network(observations, actions):
+        body = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.Dropout(0.5), torch.nn.Tanh())
+        heads = [torch.nn.Linear(16, 2)] + ([torch.nn.Linear(16, 1)] if train is train_ppo else [])
+        return Both(body, heads)
+
+    class Both(torch.nn.Module):
+        def __init__(self, body, heads):
+            super().__init__()
+            self.body, self.heads = body, torch.nn.ModuleList(heads)
+
+        def forward(self, obs):
+            outputs = [head(self.body(obs)) for head in self.heads]
+            return (outputs[0], outputs[1].squeeze(1)) if len(outputs) == 2 else outputs[0]
+
+    weights = []
+    for luck in (1, 2):
+        torch.manual_seed(luck)
+        settings = {"seed": 3, "model": network, "evaluation_duration": 1, "progress": False}
+        weights.append(train("CartPole-v1", 2048, **settings).algorithm.get_weights())
+        assert torch.initial_seed() == luck
+    np.testing.assert_equal(weights[0], weights[1])
