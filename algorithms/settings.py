@@ -59,17 +59,20 @@ class Settings:
         return bool(self.__dict__.get("_frozen"))
 
     def freeze(self) -> Self:
-        """Refuse changes from now on; returns self."""
+        """Refuse changes from now on, of parts too; returns self."""
+        for value in self.__dict__.values():
+            if isinstance(value, Settings):
+                value.freeze()
         self.__dict__["_frozen"] = True
         return self
 
     def copy(self) -> Self:
-        """A copy that can be changed. Environments and model factories are shared, not copied."""
+        """A copy that can be changed, parts too. Environments and model factories are shared, not copied."""
         other = copy.copy(self)
         other.__dict__.pop("_frozen", None)
         for name, value in other.__dict__.items():
-            if isinstance(value, dict):
-                other.__dict__[name] = dict(value)
+            if isinstance(value, dict | Settings):
+                other.__dict__[name] = value.copy()
         return other
 
     def validate(self) -> None:
@@ -87,6 +90,8 @@ class Settings:
             for name, part in self._parts.items():
                 if isinstance(value := getattr(self, name), Mapping):
                     self.__dict__[name] = part.from_dict(value)
+                elif isinstance(value, Settings):
+                    value.validate()
         except ValueError as error:
             raise error if isinstance(error, ConfigError) else ConfigError(f"{name}: {error}") from None
         for name, check in self._checks.items():

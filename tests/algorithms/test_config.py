@@ -167,6 +167,23 @@ def test_freeze_and_copy():
     assert (config.lr, config.env_config) == (DQNConfig().lr, {"a": 1})
 
 
+def test_parts_are_frozen_and_copied_too():
+    config = DQNConfig(env="CartPole-v1", model=ModelConfig((8,)))
+    with config.build_algo() as algorithm:
+        config.model.hiddens = (4, 4)
+        config.replay_buffer_config.capacity = 7
+        assert algorithm.config.model == ModelConfig((8,))
+        assert algorithm.config.replay_buffer_config == ReplayBufferConfig()
+        with pytest.raises(ConfigError, match="ModelConfig is frozen"):
+            algorithm.config.model.activation = "tanh"
+        other = algorithm.config.copy()
+    other.model.activation = "tanh"
+    assert other != algorithm.config
+    other.model.hiddens = "wide"
+    with pytest.raises(ConfigError, match="ModelConfig: hiddens='wide'"):
+        other.build_algo()
+
+
 def test_dict_and_json_round_trip():
     config = DQNConfig(env="CartPole-v1", lr=((0, 1e-3), (1, 0)), model=ModelConfig((8, 4), "tanh"), num_envs=3)
     assert DQNConfig.from_dict(config.to_dict()) == config
