@@ -65,7 +65,7 @@ class OffPolicyLearner(Learner):
             td_errors=batch["returns"],
             **batch,
         )
-        self.target = target.requires_grad_(False)
+        self.target = target.requires_grad_(False).eval()  # two passes of one observation are to agree
         self.target_parameters = FlatParameters(target)
         self.batches, self.tau, self.device = config.gradient_steps, config.tau, config.device
         self.send = policy.send

@@ -103,7 +103,7 @@ class SACLearner(OffPolicyLearner):
         rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
         lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
         part_lrs = list(zip(module.part_sizes(), lrs, strict=True))
-        target = copy.deepcopy(module.critics).eval()
+        target = copy.deepcopy(module.critics)
         super().__init__(module, target, replay, policy, config, before, lr=lrs[0], part_lrs=part_lrs)
         self.actor, self.critics = self.parameters.within(module.actor), self.parameters.within(module.critics)
         self.space = policy.inference.space

@@ -45,6 +45,22 @@ def test_td_errors_are_those_before_the_gradient_step():
         assert not np.array_equal(learner.parameters.numpy(), weights)
 
 
+class Forgetful(torch.nn.Sequential):
+    """A model of the user whose passes differ while it is in training."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__(torch.nn.Linear(4, 64), torch.nn.Dropout(), torch.nn.Linear(64, 2))
+
+
+def test_the_target_network_forgets_nothing():
+    with small(model=Forgetful).build_algo() as algorithm:
+        algorithm.train_steps(400)
+        with torch.no_grad():
+            one, other = (algorithm.learner.target(torch.ones(5, 4)) for _ in range(2))
+        assert torch.equal(one, other)
+        assert algorithm.get_module().training
+
+
 def test_target_updates_go_on_where_they_stopped(tmp_path):
     """Saving moves nothing, and updates that are due when a training is saved are made up for when it goes on."""
     settings = {"num_envs": 4, "train_freq": 1000, "target_network_update_freq": 10, "tau": 0.25}
