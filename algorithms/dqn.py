@@ -176,11 +176,11 @@ class DQN(OffPolicy[DQNConfig]):
         )
         check_outputs(module, space, int(self.actions.n), config.device)
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         self.replay = topology.add("replay", self._make_replay())
         self.policy = topology.add("policy", self._make_policy(module))
         learner = DQNLearner(module, self.replay, self.policy, space, config, before)
         self.learner = topology.add("learner", learner)
-        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         if not isinstance(self.learner_net, str):
             learner.by_kernel = KernelFit(self.learner_net, learner.parameters, config, learner_workers(config))
         self._connect(topology)

@@ -61,11 +61,11 @@ class PPO(Algorithm[PPOConfig]):
         ).to(config.device)
         check_actor_critic(module, space, self.head, config.device)
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", self._make_rollout(length))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)
         self.learner = topology.add("learner", learner)
-        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
         if not isinstance(self.learner_net, str):
             learner.by_kernel = KernelFit(self.learner_net, learner.parameters, config, learner_workers(config))
         self._connect(topology)

@@ -10,6 +10,7 @@ from reactvec.algorithms import PPO, ConfigError, ModelConfig, train_ppo
 from reactvec.algorithms.ppo_learner import policy_loss, value_loss
 from reactvec.processes import WorkerDiedError
 from tests.algorithms.agents import Toy, weights_of
+from tests.algorithms.agents import small as small_dqn
 from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import trained_ppo as trained
 
@@ -263,6 +264,16 @@ class Wrong(torch.nn.Module):
 def test_settings_that_make_no_sense(settings, message):
     with pytest.raises(ConfigError, match=message):
         small(**settings).build_algo()
+
+
+@pytest.mark.parametrize("config", [small, small_dqn])
+def test_kernels_learn_on_the_cpu_alone(config):
+    with pytest.raises(ConfigError, match="learner_backend='kernel' learns on the CPU, not on device='meta'"):
+        config(device="meta", learner_backend="kernel").build_algo()
+    with config(device="cpu:0", learner_backend="kernel").build_algo() as algorithm:
+        before = weights_of(algorithm)
+        algorithm.train_steps(512)
+        assert weights_of(algorithm) != before
 
 
 def test_a_checkpoint_goes_on(tmp_path):
