@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy.typing as npt
-import torch
 from torch import nn
 from typing_extensions import Self
 
@@ -22,6 +21,7 @@ from reactvec.native_env_bank import NativeEnvBank
 from .best_model import BestModel
 from .callbacks import functions
 from .checks import ConfigError
+from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
 from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
@@ -48,6 +48,8 @@ class Algorithm(Restorable[C]):
 
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
+    device: str
+    """Torch device of learner and policy."""
     net: Any
     """The kernel that acts and predicts, or why torch does."""
     learner_net: Any
@@ -57,10 +59,7 @@ class Algorithm(Restorable[C]):
         self.config: C = config.copy()
         self.config.validate()
         self.config.freeze()
-        try:
-            torch.empty(0, device=config.device)
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"device={config.device!r}: {error}") from None
+        self.device = device_of(config.device)
         self.best = BestModel()
         self._open(Progress())
 
@@ -125,7 +124,7 @@ class Algorithm(Restorable[C]):
     def _block_inference(self, module: nn.Module) -> BlockInference:
         """A module's outputs, in blocks of rows."""
         rows = self.config.inference_rows or block_rows(self.observation_space, self.num_envs)
-        return BlockInference(module, self.observation_space, rows, self.config.device)
+        return BlockInference(module, self.observation_space, rows, self.device)
 
     def _greedy(self) -> GreedyPolicy:
         """What is exported: the learner's network, and what makes greedy actions of its outputs."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeAlias, TypeVar
 
-import torch
-
 from .checks import ConfigError
 
 K = TypeVar("K")
@@ -28,7 +26,7 @@ def kernel_or_reason(backend: Backend, name: str, make: Callable[[], K | str]) -
 
 def learner_kernel_or_reason(backend: Backend, device: str, make: Callable[[], K | str]) -> K | str:
     """The same for `learner_backend`: a learner that was given another device uses it, which no kernel can."""
-    if torch.device(device).type == "cpu":
+    if device.partition(":")[0] == "cpu":
         return kernel_or_reason(backend, "learner_backend", make)
     if backend == "kernel":
         raise ConfigError(f"learner_backend='kernel' learns on the CPU, not on device={device!r}; use 'auto'")

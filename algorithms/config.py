@@ -144,7 +144,7 @@ class AlgorithmConfig(Settings):
     model: ModelConfig | ModelFactory = field(default_factory=ModelConfig)
     """The network: a ModelConfig, or a callable (observation_space, action_space) -> torch.nn.Module."""
     device: str = "cpu"
-    """Torch device of learner and policy."""
+    """Torch device of learner and policy, such as "cpu" or "cuda"; "auto": "cuda" where there is one, else "cpu"."""
     learner_threads: int = 1
     """Torch threads while acting and learning; another number gives other low bits."""
 
@@ -212,7 +212,7 @@ class AlgorithmConfig(Settings):
         "train_batch_size": whole(1),
         "grad_clip": optional(number(0)),
         "model": lambda v: None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable",
-        "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu'",
+        "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu', or be 'auto'",
         "learner_threads": whole(1, most=MOST_THREADS),
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),

@@ -172,11 +172,11 @@ class DQN(OffPolicy[DQNConfig]):
         self._explore_draws = Draws(config.seed, "predict")
         self.epsilon = Piecewise.of(config.epsilon, config.total_timesteps)
         module = build_network(config.model, space, self.actions, dueling=config.dueling, seed=config.seed).to(
-            config.device
+            self.device
         )
-        check_outputs(module, space, int(self.actions.n), config.device)
+        check_outputs(module, space, int(self.actions.n), self.device)
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
-        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, self.device, self._network_kernel)
         self.replay = topology.add("replay", self._make_replay())
         self.policy = topology.add("policy", self._make_policy(module))
         learner = DQNLearner(module, self.replay, self.policy, space, config, before)

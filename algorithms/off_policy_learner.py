@@ -67,7 +67,8 @@ class OffPolicyLearner(Learner):
         )
         self.target = target.requires_grad_(False).eval()  # two passes of one observation are to agree
         self.target_parameters = FlatParameters(target)
-        self.batches, self.tau, self.device = config.gradient_steps, config.tau, config.device
+        self.batches, self.tau = config.gradient_steps, config.tau
+        self.device = str(self.parameters.values.device)
         self.send = policy.send
 
     @reaction(

@@ -58,10 +58,10 @@ class PPO(Algorithm[PPOConfig]):
         self.inputs = Inputs(space, mask_key=config.action_mask, flat_images=flat)
         module = build_actor_critic(
             config.model, self.inputs, self.head, normalize=config.normalize_observations, seed=config.seed
-        ).to(config.device)
-        check_actor_critic(module, space, self.head, config.device)
+        ).to(self.device)
+        check_actor_critic(module, space, self.head, self.device)
         self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._network_kernel)
-        self.learner_net = learner_kernel_or_reason(config.learner_backend, config.device, self._network_kernel)
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, self.device, self._network_kernel)
         self.policy = topology.add("policy", self._make_policy(module, length))
         self.rollout = topology.add("rollout", self._make_rollout(length))
         learner = PPOLearner(module, self.inputs, self.rollout, self.policy, config, self.statistics, before)

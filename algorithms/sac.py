@@ -223,8 +223,8 @@ class SAC(OffPolicy[SACConfig]):
         critics = 2 if config.twin_q else 1
         module = build_soft_actor_critic(
             config.model, space, actions, critics=critics, alpha=config.initial_alpha, seed=config.seed
-        ).to(config.device)
-        check_soft_actor_critic(module, space, head.parts, config.device)
+        ).to(self.device)
+        check_soft_actor_critic(module, space, head.parts, self.device)
         acting = copy.deepcopy(module.actor).requires_grad_(False).eval()
         self.replay = topology.add("replay", self._make_replay((head.parts,), np.float32))
         self.policy = SoftPolicy(

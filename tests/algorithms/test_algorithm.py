@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import reactvec
 from reactvec.algorithms import ConfigError
+from reactvec.algorithms.device import device_of
 from reactvec.algorithms.draws import env_seeds
 from tests.algorithms.agents import fingerprint, small
 from tests.sample_envs import FailingEnv, SampleEnv
@@ -129,6 +130,19 @@ def test_foreign_vector_env_with_nested_observations():
         own.train_steps(600)
         assert fingerprint(foreign) == fingerprint(own)
     env.close()
+
+
+def test_the_device_is_that_of_the_machine(monkeypatch):
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert device_of("auto") == device
+    hashes = set()
+    for device in ("auto", "cpu"):
+        with small(device=device).build_algo() as algorithm:
+            assert (algorithm.device, algorithm.config.device) == ("cpu", device)
+            algorithm.train()
+            hashes.add(fingerprint(algorithm))
+    assert len(hashes) == 1
 
 
 def test_predict_one_and_many():
