@@ -5,9 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-// A worker has the area that its first row falls into. Workers have contiguous ranges of about the same size, so with at
-// most AREAS of them no two begin in one area.
-enum { AREAS = 64 };
+// A worker has the area that its first row falls into. The first rows of two of W workers are at least floor(rows / W)
+// apart, and those in one area less than rows / AREAS. With W at most MOST_WORKERS, which is half of AREAS, the former is
+// the larger: floor(x) >= x / 2 for any x >= 1. Of AREAS rows or fewer, each has an area of its own.
+enum { MOST_WORKERS = 64, AREAS = 2 * MOST_WORKERS };
 
 typedef struct {
     int whole;                    // no bank: the one row of the reactor stands for all of them
@@ -17,9 +18,13 @@ typedef struct {
     const float *current[AREAS];  // by which each worker acts
 } Acting;
 
+static inline int64_t area_at(int64_t rows, int64_t lo) {
+    const int64_t areas = rows < AREAS ? rows : AREAS;
+    return lo * areas / rows;
+}
+
 static inline int64_t area_of(const Acting *acting, int64_t lo) {
-    const int64_t areas = acting->rows < AREAS ? acting->rows : AREAS;
-    return lo * areas / acting->rows;
+    return area_at(acting->rows, lo);
 }
 
 static inline float *room_of(const Acting *acting, int64_t area) {

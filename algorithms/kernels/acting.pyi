@@ -4,6 +4,9 @@ import numpy.typing as npt
 MOST_WORKERS: int
 """How many workers may share the rows of a policy: each has an area of memory of its own."""
 
+def area(rows: int, lo: int) -> int:
+    """The area of the worker whose rows, of so many, begin at `lo`."""
+
 class ActingKernel:
     """What kernels that act by a network's weights share; at most MOST_WORKERS share the rows."""
 

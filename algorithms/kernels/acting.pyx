@@ -12,9 +12,15 @@ cnp.import_array()
 
 cdef extern from "acting.h" nogil:
     const int AREAS
+    const int most_workers "MOST_WORKERS"
+    int64_t area_at(int64_t rows, int64_t lo)
 
 
-MOST_WORKERS = AREAS
+MOST_WORKERS = most_workers
+
+
+def area(rows, lo):
+    return area_at(rows, lo)
 
 
 cdef class ActingKernel:
