@@ -231,9 +231,9 @@ cdef class RingWriter:
         for name, array, size in (
             ("obs", obs, row), ("actions", actions, self.ring.action), ("rewards", rewards, 1),
             ("terminated", terminated, 1), ("truncated", truncated, 1), ("final_obs", final_obs, row),
-            ("next_obs", next_obs, row),
+            ("next_obs", next_obs, row), ("valid", valid, 1),
         ):
-            if array.shape[0] != self.ring.envs * size:
+            if array is not None and array.shape[0] != self.ring.envs * size:
                 raise ValueError(f"{name} are not those of {self.ring.envs} environments")
         step.obs, step.final_obs, step.next_obs = bytes_of(obs), bytes_of(final_obs), bytes_of(next_obs)
         step.actions, step.rewards = bytes_of(actions), &rewards[0]

@@ -45,7 +45,13 @@ def n_step_windows(rewards: npt.NDArray[Any], terminated: Bools, truncated: Bool
     `valid`, and all that follow them, may hold anything. A window that ends in a termination does not
     bootstrap, even if the same step was truncated; one that ends in a truncation does. (n-step targets:
     Sutton & Barto 2018, chapter 7; ends: Pardo et al. 2018, "Time limits in reinforcement learning".)
+
+    Raises:
+        ValueError: the flags are of another shape than the rewards.
     """
+    for name, flags in {"terminated": terminated, "truncated": truncated, "valid": valid}.items():
+        if flags.shape != rewards.shape:
+            raise ValueError(f"{name} are {list(flags.shape)}, rewards {list(rewards.shape)}")
     n, columns = rewards.shape
     returns, discounts = np.empty(columns, np.float32), np.empty(columns, np.float32)
     last = np.empty(columns, np.int64)

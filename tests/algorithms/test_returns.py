@@ -56,6 +56,15 @@ def test_columns_are_independent():
     assert result.returns.dtype == result.discounts.dtype == np.float32
 
 
+@pytest.mark.parametrize("name", ["terminated", "truncated", "valid"])
+def test_flags_of_other_shapes_are_refused(name):
+    rewards, flags = np.ones((2, 3)), {"terminated": np.zeros((2, 3), bool), "truncated": np.zeros((2, 3), bool)}
+    arrays = {**flags, "valid": np.ones((2, 3), bool)}
+    for shape in ((3, 2), (2, 2), (3,), (2, 1)):
+        with pytest.raises(ValueError, match=rf"{name} are \[.*\], rewards \[2, 3\]"):
+            n_step_windows(rewards, **{**arrays, name: np.zeros(shape, bool)}, gamma=0.9)
+
+
 def advantages(rewards, values, ends, terminated=(), truncated=(), invalid=(), gamma=0.5, lambda_=0.5):
     """Of one environment; `terminated`, `truncated`, `invalid` are times."""
     flags = np.zeros((3, len(rewards), 1), bool)

@@ -118,6 +118,14 @@ def plain(ring, steps, **flags):
         ring.store(obs, actions, rewards, final_obs=obs + 100, next_obs=obs + 1, **rows)
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_rows_of_another_number_of_environments_are_refused(rows):
+    ring, obs, flags = TransitionRing(8, 2, (), np.int64), np.zeros(2, np.int64), np.zeros(2, bool)
+    with pytest.raises(ValueError, match="valid are not those of 2 environments"):
+        ring.store(obs, obs, np.zeros(2), flags, flags, obs, obs, np.ones(rows, bool))
+    assert ring.filled == 0
+
+
 def test_what_a_window_by_hand_becomes():
     """Steps 2 (terminated and truncated), 4 (truncated) and 5 (no transition) close windows of three."""
     ring = TransitionRing(8, 1, (), np.int64)
