@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -20,7 +19,7 @@ from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
 from .layers import Extractor, Initializer, Normalizer, hidden_layers
 from .model_config import ModelConfig, ModelFactory
-from .observations import Tensors, as_rows, as_tensors
+from .observations import Tensors, as_tensors, sample_rows
 from .policy import users_network
 
 IMPOSSIBLE = -1e8
@@ -120,11 +119,8 @@ def network_kernel(
 
 def check_actor_critic(module: nn.Module, space: gym.Space[Any], head: Head, device: str) -> None:
     """ConfigError unless `module` makes `[rows, outputs]` and `[rows]` or `[rows, 1]` of observations."""
-    source = copy.deepcopy(space)
-    source.seed(0)
-    rows = np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        made = module(as_tensors(space, rows, device))
+        made = module(as_tensors(space, sample_rows(space), device))
     wanted = f"outputs (rows, {head.outputs}) and values (rows,)"
     if not isinstance(made, tuple) or len(made) != 2 or not all(isinstance(part, Tensor) for part in made):
         raise ConfigError(f"model made {type(made).__name__} of 2 observations; it must return a tuple: {wanted}")

@@ -126,13 +126,13 @@ class Algorithm(Restorable[C]):
         rows = self.config.inference_rows or block_rows(self.observation_space, self.num_envs)
         return BlockInference(module, self.observation_space, rows, self.device)
 
+    @abstractmethod
     def _greedy(self) -> GreedyPolicy:
         """What is exported: the learner's network, and what makes greedy actions of its outputs."""
-        raise ConfigError(f"{type(self).__name__} cannot be exported yet")
 
-    @abstractmethod
     def _runner_metrics(self) -> dict[str, float]:
         """What the acting part reports, beside episode statistics."""
+        return {}
 
     # Training
 

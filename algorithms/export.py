@@ -16,7 +16,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from .checks import ConfigError, MissingExtra
-from .observations import Space, Tensors, as_rows, as_tensors
+from .observations import Space, Tensors, as_tensors, sample_rows
 
 
 class CategoryActions(nn.Module):
@@ -90,9 +90,7 @@ def export(policy: GreedyPolicy, space: gym.Space[Any], path: str | os.PathLike[
     missing = [name for name in ("onnx", "onnxscript") if target.suffix == ".onnx" and find_spec(name) is None]
     if missing:
         raise MissingExtra(f"an export to ONNX needs {missing[0]}: pip install 'reactvec[export]'", name=missing[0])
-    source = copy.deepcopy(space)
-    source.seed(0)
-    example = as_tensors(space, np.repeat(as_rows(space, source.sample())[0], 2, axis=0))
+    example = as_tensors(space, sample_rows(space))
     rows = torch.utils._pytree.tree_map(lambda tensor: {0: torch.export.Dim("rows")}, example)
     try:
         program = torch.export.export(policy, (example,), dynamic_shapes=(rows,))

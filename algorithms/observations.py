@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -55,6 +56,13 @@ def as_rows(space: Space, values: Any) -> tuple[Array, bool]:
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"this is neither an observation of {space} nor a batch of them: {error}") from None
     return rows, single
+
+
+def sample_rows(space: Space) -> Array:
+    """Two rows of a port `[2, ...]` of an observation of `space`, always the same; its generator is not moved."""
+    source = copy.deepcopy(space)
+    source.seed(0)
+    return np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
 
 
 def as_tensors(space: Space, rows: Array, device: str = "cpu") -> Tensors:

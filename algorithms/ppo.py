@@ -122,9 +122,6 @@ class PPO(Algorithm[PPOConfig]):
     def _greedy(self) -> GreedyPolicy:
         return GreedyPolicy(self.learner.module, self.head.greedy())
 
-    def _runner_metrics(self) -> dict[str, float]:
-        return {}
-
     def _spread_weights(self) -> None:
         values = self.learner.parameters.numpy()
         self.policy.load(values)

@@ -261,8 +261,5 @@ class SAC(OffPolicy[SACConfig]):
     def _greedy(self) -> GreedyPolicy:
         return GreedyPolicy(self.learner.module.actor, self._predicting.greedy())
 
-    def _runner_metrics(self) -> dict[str, float]:
-        return {}
-
     def _actions(self, outputs: Array, explore: bool) -> Array:
         return self._predicting.act(outputs, 0, self._predictions, explore)[1]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -16,7 +14,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .layers import Extractor, Initializer, hidden_layers
 from .model_config import ModelConfig, ModelFactory
-from .observations import Space, Tensors, as_rows, as_tensors
+from .observations import Space, Tensors, as_tensors, sample_rows
 from .policy import users_network
 
 LOG_STD_RANGE = -20.0, 2.0
@@ -133,11 +131,8 @@ _WANTED = (
 
 def check_soft_actor_critic(module: SoftActorCritic, space: Space, parts: int, device: str) -> None:
     """ConfigError unless the actor makes `[rows, 2 * parts]` and the critics make `[rows, critics]`."""
-    source = copy.deepcopy(space)
-    source.seed(0)
-    rows = np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        observation = as_tensors(space, rows, device)
+        observation = as_tensors(space, sample_rows(space), device)
         made: Any = (
             module.actor.net(observation),
             module.critics(observation, torch.zeros(2, parts, dtype=torch.float32, device=device)),
