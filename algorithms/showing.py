@@ -17,6 +17,7 @@ from .draws import env_seeds
 from .environments import env_fns
 
 _MOST_ENVS = 20
+_DRAW = 2  # seeds that had no part in choosing `best` (draw 0), nor in measuring it when training was over (1)
 
 
 def load(path: str | os.PathLike[str], env: str | None = None) -> Algorithm[Any]:
@@ -32,11 +33,11 @@ def load(path: str | os.PathLike[str], env: str | None = None) -> Algorithm[Any]
 
 
 def measure(algorithm: Algorithm[Any], episodes: int) -> dict[str, Any]:
-    """The result of `evaluate` over so many episodes."""
+    """The result of `evaluate` over so many episodes, on seeds that training has not evaluated on."""
     count = max(number for number in range(1, _MOST_ENVS + 1) if episodes % number == 0)
     settings = {"evaluation_duration": episodes, "evaluation_num_envs": count}
     algorithm.config = algorithm.config.copy().update(settings).freeze()
-    return algorithm.evaluate()
+    return algorithm.evaluate(draw=_DRAW)
 
 
 def show(algorithm: Algorithm[Any], episodes: int, video: Path | None) -> Iterator[tuple[float, int]]:
@@ -50,7 +51,7 @@ def show(algorithm: Algorithm[Any], episodes: int, video: Path | None) -> Iterat
     if video is not None:
         env = gym.wrappers.RecordVideo(env, str(video), episode_trigger=lambda episode: True)
     try:
-        for seed in env_seeds(config.seed, episodes, evaluation=True):
+        for seed in env_seeds(config.seed, episodes, evaluation=True, restarts=_DRAW):
             yield _play(algorithm, env, seed)
     finally:
         env.close()

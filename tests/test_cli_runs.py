@@ -104,6 +104,18 @@ def test_eval(capsys, trained):
     assert (code, json.loads(out)["env_runners"]["num_episodes"]) == (0, 23)
 
 
+def test_eval_has_seeds_that_training_did_not_evaluate_on(capsys, tmp_path):
+    settings = {**SMALL, "evaluation_duration": 20, "evaluation_interval": 128, "progress": False}
+    result = train_ppo("CartPole-v1", 256, checkpoint_dir=tmp_path, **settings)
+    code, out, _ = run(capsys, "eval", tmp_path / "best", "--episodes", 20)
+    with PPO.from_checkpoint(tmp_path / "best") as algorithm:
+        chosen, measured, fresh = (algorithm.evaluate(draw=draw) for draw in range(3))
+    assert chosen["env_runners"]["episode_return_mean"] == result.best.selected_return
+    assert measured == result.best.evaluation
+    assert (code, json.loads(out)) == (0, fresh)
+    assert fresh not in (chosen, measured)
+
+
 def test_eval_records_a_video(capsys, trained, tmp_path):
     code, out, _ = run(capsys, "eval", trained / "c" / "seed_0", "--video", tmp_path / "films", "--episodes", 2)
     assert code == 0
