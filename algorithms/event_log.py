@@ -9,14 +9,21 @@ from typing import Any
 from .checks import MissingExtra
 from .progress_file import STEPS
 
+_OURS = ".reactvec"  # how the names of our event files end
+
 
 class EventLog:
-    """TensorBoard's event files in `folder`; what was logged after `steps` counts as never logged."""
+    """TensorBoard's event files in `folder`; what was logged after `steps` counts as never logged.
+
+    A new run removes those of an old one, which TensorBoard would mix with its own.
+    """
 
     def __init__(self, folder: str, steps: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(folder, purge_step=steps + 1 if steps else None)
+        for old in Path(folder).glob(f"events.out.tfevents.*{_OURS}") if not steps else ():
+            old.unlink()
+        self._writer = SummaryWriter(folder, purge_step=steps + 1 if steps else None, filename_suffix=_OURS)
 
     def write(self, row: Mapping[str, float]) -> None:
         """Log each number at its number of environment steps."""

@@ -72,6 +72,15 @@ def test_a_resumed_run_goes_on_in_its_logs(tmp_path):
     assert steps_of(tmp_path / "log") == [128, 256]
 
 
+def test_a_new_run_removes_the_event_files_of_the_old_one_alone(tmp_path):
+    others = tmp_path / "events.out.tfevents.1700000000.host.7.0"
+    others.write_bytes(b"")
+    for steps in ([128, 256, 384], [128, 256]):
+        train_ppo("CartPole-v1", steps[-1], log_dir=tmp_path, **SMALL)
+        assert [event.step for event in events_of(tmp_path).Scalars(RETURN)] == steps
+    assert others.exists()
+
+
 def test_a_row_is_there_before_its_checkpoint(tmp_path, monkeypatch):
     """So that none is missing when a process is killed between the two."""
 
