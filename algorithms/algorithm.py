@@ -61,6 +61,7 @@ class Algorithm(Restorable[C]):
         self.config.freeze()
         self.device = device_of(config.device)
         self.best = BestModel()
+        self._origins, self._claimed = set(), False
         self._open(Progress())
 
     def _open(self, before: Progress) -> None:
@@ -164,6 +165,7 @@ class Algorithm(Restorable[C]):
             self._begin_anew()
         if self.execution.closed:
             raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
+        self.claim_checkpoint_dir()
         begin, before = time.perf_counter(), self.progress.steps
         self._asked += steps
         rounds = -(-self._asked // (self.num_envs * self.tags_per_round))

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from .checkpoint import JSON, is_checkpoint, read_checkpoint
-from .checks import CheckpointError
+from .checks import CheckpointError, ConfigError
 
 _LEFTOVER = re.compile(r"\.(step_\d+|best)\.[0-9a-f]{8}(\.old)?")
 _NAME = re.compile(r"step_(\d+)")
@@ -30,6 +30,25 @@ def folder_of(path: str | os.PathLike[str]) -> Path | None:
     """The folder of a training that a checkpoint is one of; None if it was saved by itself."""
     path = Path(path).resolve()
     return path.parent if path.name == "best" or _NAME.fullmatch(path.name) else None
+
+
+def claim(folder: str, steps: int, *, ours: bool) -> None:
+    """Remove what a training that goes on after `steps` environment steps once wrote after them: `newest` would take it
+    for the present, and `prune` would keep it in place of what is written now.
+
+    Raises:
+        ConfigError: there are checkpoints, and they are not `ours`.
+    """
+    named = [path for path in Path(folder).glob("*") if path.name == "best" or _NAME.fullmatch(path.name)]
+    found = {path: _steps(path)[0] for path in named if is_checkpoint(path)}
+    if found and not ours:
+        raise ConfigError(
+            f"checkpoint_dir={folder!r} holds checkpoints, and this training does not go on from any of them: resume "
+            "from there, take another folder, or delete them"
+        )
+    for path, taken in found.items():
+        if taken > steps:
+            shutil.rmtree(path)
 
 
 def prune(folder: str, keep: int | None) -> None:

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import gymnasium as gym
@@ -29,7 +30,7 @@ from .checkpoint import (
     under,
     write_checkpoint,
 )
-from .checkpoint_folder import best_path, folder_of, prune, step_path
+from .checkpoint_folder import best_path, claim, folder_of, prune, step_path
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
@@ -77,6 +78,8 @@ class Restorable(ABC, Generic[C]):
     """The weights of the best evaluation during training."""
     _before: Progress
     _asked: int
+    _origins: set[Path]  # folders whose checkpoints are the past of this training
+    _claimed: bool  # whether checkpoint_dir holds nothing else
 
     def __init__(self, config: C) -> None:
         raise NotImplementedError
@@ -210,7 +213,7 @@ class Restorable(ABC, Generic[C]):
         reason = self._obstacle(checkpoint)
         if reason is None:
             reason = self._go_on(checkpoint)
-        self.restart_reason = reason
+        self.restart_reason, self._claimed = reason, False
         if reason is not None:
             before = Progress(**state["progress"])
             self.stop()
@@ -288,6 +291,20 @@ class Restorable(ABC, Generic[C]):
         """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
         return str(write_checkpoint(path, self.get_state()))
 
+    def claim_checkpoint_dir(self) -> None:
+        """Before training goes on: leave nothing in `checkpoint_dir` but checkpoints that it came by.
+
+        Raises:
+            ConfigError: those that are there are of a training that this one does not go on from.
+        """
+        folder = self.config.checkpoint_dir
+        if folder is None or self._claimed:
+            return
+        here = Path(folder).resolve()
+        claim(folder, self.progress.steps, ours=here in self._origins)
+        self._origins.add(here)
+        self._claimed = True
+
     def _keep_best(self, mean_return: float) -> None:
         """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
         if self.best.is_beaten_by(mean_return):
@@ -300,13 +317,18 @@ class Restorable(ABC, Generic[C]):
         folder = self.config.checkpoint_dir
         if folder is None:
             raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
+        self.claim_checkpoint_dir()
         path = self.save_to_path(step_path(folder, self.progress.steps))
         prune(folder, self.config.keep_checkpoints)
         return path
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
-        self.set_state(read_checkpoint(path))
+        self._go_on_from(path, read_checkpoint(path))
+
+    def _go_on_from(self, path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+        self.set_state(checkpoint)
+        self._origins.add(Path(path).resolve().parent)
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **settings: Unpack[AlgorithmSettings]) -> Self:
@@ -328,7 +350,7 @@ class Restorable(ABC, Generic[C]):
             raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
         algorithm = cls(config.update(settings))
         try:
-            algorithm.set_state(checkpoint)
+            algorithm._go_on_from(path, checkpoint)
         except BaseException:
             algorithm.stop()
             raise

@@ -52,6 +52,7 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
     _check(algorithm)
     if progress and config.checkpoint_dir is not None and (held := algorithm.memory_bytes):
         print(f"checkpoints hold the replay buffer, too: {held:,} bytes each")
+    algorithm.claim_checkpoint_dir()  # before logs of another training are begun anew
     with Logs(config, done) as logs:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps and not _reached(algorithm):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from typing_extensions import Unpack
 
 from .algorithm import Algorithm
-from .checkpoint_folder import newest
+from .checkpoint_folder import claim, newest
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, EnvSource
 from .dqn import DQN
@@ -77,7 +77,8 @@ def train_ppo(
     checkpoints go to folders `seed_S` of `log_dir` and `checkpoint_dir`, and they are resumed from folders `seed_S`.
 
     Raises:
-        ConfigError: a setting that does not exist, is given twice, or makes no sense.
+        ConfigError: a setting that does not exist, is given twice, or makes no sense; or `checkpoint_dir` holds
+            checkpoints, and training does not go on from any of them.
         CheckpointError: there is nothing to resume from, or a checkpoint cannot be written.
     """
     given = _given(settings, env=env, total_timesteps=total_timesteps)
@@ -213,10 +214,13 @@ def _train(
         return _train_one(algorithm_class, kind, config, given, resume, progress)
     if "seed" in given:
         raise ConfigError("seed is given beside seeds; leave one out")
-    results = []
+    runs = []
     for seed in seeds:
-        own = {**_folders_of_seed(given, config, seed), "seed": seed}
-        results.append(_train_one(algorithm_class, kind, config, own, _seeds_checkpoint(resume, seed), progress))
+        own, origin = {**_folders_of_seed(given, config, seed), "seed": seed}, _seeds_checkpoint(resume, seed)
+        if origin is None and (folder := own.get("checkpoint_dir")) is not None:
+            claim(folder, 0, ours=False)  # before the first seed is trained
+        runs.append((own, origin))
+    results = [_train_one(algorithm_class, kind, config, own, origin, progress) for own, origin in runs]
     if progress and results:
         print(summary(list(seeds), results))
     return results

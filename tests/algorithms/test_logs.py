@@ -55,7 +55,7 @@ def test_the_same_rows_in_all_logs(tmp_path):
 
 def test_a_resumed_run_goes_on_in_its_logs(tmp_path):
     settings = {"checkpoint_dir": tmp_path / "c", "checkpoint_interval": 256, **SMALL, "log_interval": 200}
-    train_ppo("CartPole-v1", 1024, log_dir=tmp_path / "whole", **settings)
+    train_ppo("CartPole-v1", 1024, log_dir=tmp_path / "whole", **{**settings, "checkpoint_dir": tmp_path / "other"})
     whole = read_csv(tmp_path / "whole" / "progress.csv")
     train_ppo("CartPole-v1", 1024, log_dir=tmp_path / "log", **settings)
     with (tmp_path / "log" / "progress.csv").open("a") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def test_the_size_of_a_replay_buffer_is_printed(tmp_path, capsys):
     size = int(line.split()[-3].replace(",", ""))
     assert line.startswith("checkpoints hold the replay buffer, too: ")
     assert size < (tmp_path / "step_400" / "arrays.npz").stat().st_size < size + 100_000
-    train_dqn(config=config.copy().update({"save_replay_buffer": False}))
+    train_dqn(config=config.copy().update({"save_replay_buffer": False, "checkpoint_dir": tmp_path / "other"}))
     assert capsys.readouterr().out == ""
 
 
@@ -330,3 +331,59 @@ def test_a_disk_that_is_full_ends_training_with_one_error(tmp_path, monkeypatch)
         with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\)"):
             algorithm.train()
     assert newest(tmp_path).name == "step_400"
+
+
+def names_of(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_has_the_checkpoints_of_one_training(tmp_path):
+    settings = {"checkpoint_dir": tmp_path / "c", "log_dir": tmp_path / "log", "progress": False, **SMALL}
+    train_ppo("CartPole-v1", 256, evaluation_interval=256, **settings)
+    logged = (tmp_path / "log" / "progress.csv").read_text()
+    message = "holds checkpoints, and this training does not go on from any of them: resume"
+    with pytest.raises(ConfigError, match=message):
+        train_ppo("CartPole-v1", 128, **settings)
+    shutil.rmtree(tmp_path / "c" / "step_256")
+    with (
+        PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path / "c", **SMALL).build_algo() as algorithm,
+        pytest.raises(ConfigError, match=message),  # for `best`
+    ):
+        algorithm.train()
+    with pytest.raises(ConfigError, match=message):
+        algorithm.save_checkpoint()
+    assert names_of(tmp_path / "c") == ["best"]
+    assert (tmp_path / "log" / "progress.csv").read_text() == logged
+    with PPOConfig(env="CartPole-v1", **SMALL).build_algo() as algorithm:
+        algorithm.train_steps(128)
+        path = algorithm.save_to_path(tmp_path / "alone")
+    with pytest.raises(ConfigError, match=message):
+        train_ppo(resume=path, checkpoint_dir=tmp_path / "c", total_timesteps=256, progress=False)
+
+
+def test_seeds_that_have_checkpoints_are_refused_before_the_first_is_trained(tmp_path):
+    settings = {"checkpoint_dir": tmp_path, "progress": False, **SMALL}
+    del settings["seed"]
+    train_ppo("CartPole-v1", 128, seeds=[1000], **settings)
+    with pytest.raises(ConfigError, match=r"seed_1000' holds checkpoints"):
+        train_ppo("CartPole-v1", 128, seeds=[0, 1000], **settings)
+    assert names_of(tmp_path) == ["seed_1000"]
+
+
+def test_the_future_that_is_given_up_is_removed(tmp_path):
+    settings = {"evaluation_interval": 128, "checkpoint_interval": 128, "keep_checkpoints": None, **SMALL}
+    first = train_ppo("CartPole-v1", 768, checkpoint_dir=tmp_path, progress=False, lr=1e-2, **settings)
+    assert first.best.steps > 128
+    (tmp_path / "mine").mkdir()
+    resumed = train_ppo(resume=tmp_path / "step_128", total_timesteps=256, progress=False, evaluation_interval=None)
+    assert resumed.algorithm.progress.steps == 256
+    assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
+    with PPO.from_checkpoint(tmp_path / "step_256", keep_checkpoints=2) as algorithm:
+        algorithm.restore_from_path(tmp_path / "step_128")
+        algorithm.save_checkpoint()  # and nothing else is left to go on from
+        assert names_of(tmp_path) == ["mine", "step_128"]
+        before = algorithm.get_state()
+        for _ in range(2):
+            algorithm.set_state(before)
+            algorithm.train_steps(128)
+            assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
