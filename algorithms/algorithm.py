@@ -29,6 +29,7 @@ from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
 from .export import GreedyPolicy, export
 from .inference import BlockInference, Inference, block_rows
+from .learner import Learner
 from .observations import as_rows
 from .progress import Progress, passed, torch_threads
 from .restoring import C, Restorable
@@ -37,6 +38,15 @@ Array = npt.NDArray[Any]
 
 MODULE_ID = "default_policy"
 AGENT_ID = "default_agent"
+
+
+def close_reactors(topology: Topology) -> None:
+    """Close what a program that does not run holds: our environments, and the workers of the learner."""
+    for reactor in topology.reactors.values():
+        if isinstance(reactor, EnvBank):
+            reactor.close(range(reactor.rows))
+        elif isinstance(reactor, Learner):
+            reactor.close()
 
 
 class Algorithm(Restorable[C]):
@@ -65,29 +75,43 @@ class Algorithm(Restorable[C]):
         self._open(Progress())
 
     def _open(self, before: Progress) -> None:
-        """Build and start the program for a training that has come as far as `before`."""
-        config, self._before = self.config, before
-        self.envs: EnvReactor = make_reactor(config)
+        """Build and start the program for a training that has come as far as `before`; where that fails, nothing of it
+        stays open.
+        """
+        self._before, topology = before, Topology()
+        try:
+            self._build(topology)
+            self.execution = execute(topology, self.place)
+        except BaseException:
+            close_reactors(topology)
+            raise
+        try:
+            self._start()
+        except BaseException:
+            self.execution.close()
+            raise
+
+    def _build(self, topology: Topology) -> None:
+        """Add all reactors to the topology."""
+        config = self.config
+        self.envs: EnvReactor = topology.add("envs", make_reactor(config))
+        topology.external(self.envs.request)
         self.num_envs = self.envs.num_envs if isinstance(self.envs, VectorEnvReactor) else self.envs.rows
         self.observation_space = check_observations(self.envs.single_observation_space)
         self.action_space = self.envs.single_action_space
         self.statistics = EpisodeStatistics(self.num_envs, tells=bool(functions(config.on_episode_end)))
         self._always_valid: list[InputPort] = []
         self.place = place_of(config, self.envs)
-        topology = Topology()
-        topology.add("envs", self.envs)
-        topology.external(self.envs.request)
         with torch_threads(config.learner_threads):
             self._assemble(topology)
-        self.execution = execute(topology, self.place)
+
+    def _start(self) -> None:
+        """Begin an episode in each environment."""
         self.schedule: Schedule = self.execution.schedule
         for port in self._always_valid:
             self.execution.input(port)[...] = True
-        try:
-            self._reset(env_seeds(config.seed, self.num_envs, evaluation=False, restarts=before.restarts))
-        except BaseException:
-            self.execution.close()
-            raise
+        restarts = self._before.restarts
+        self._reset(env_seeds(self.config.seed, self.num_envs, evaluation=False, restarts=restarts))
         self._inference = self._make_inference()
         self._asked = self._predictions = 0
         self._evaluation: Evaluation | None = None

@@ -9,10 +9,11 @@ import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import reactvec
-from reactvec.algorithms import ConfigError
+from reactvec.algorithms import DQN, PPO, ConfigError
 from reactvec.algorithms.device import device_of
 from reactvec.algorithms.draws import env_seeds
-from tests.algorithms.agents import fingerprint, small
+from reactvec.algorithms.gradient_program import GradientProgram
+from tests.algorithms.agents import fingerprint, small, small_ppo, small_sac
 from tests.sample_envs import FailingEnv, SampleEnv
 
 
@@ -98,6 +99,54 @@ def test_a_vector_env_must_reset_by_itself():
 def test_environments_that_do_not_fit(settings, message):
     with pytest.raises(ConfigError, match=message):
         small(**settings).build_algo()
+
+
+class Closes(gym.Wrapper):
+    """An environment that notes when it is closed."""
+
+    def __init__(self, env, closed):
+        super().__init__(env)
+        self.closed = closed
+
+    def close(self):
+        self.closed.append(self)
+        super().close()
+
+
+@pytest.mark.parametrize(
+    ("config", "env", "settings", "stage"),
+    [
+        (small_ppo, "CartPole-v1", {"train_batch_size": 130}, None),
+        (small_ppo, "CartPole-v1", {}, "_connect"),
+        (small, "Pendulum-v1", {}, None),
+        (small, "CartPole-v1", {"model": lambda observations, actions: None}, None),
+        (small, "CartPole-v1", {}, "_connect"),
+        (small, "CartPole-v1", {}, "_make_inference"),
+        (small_sac, "CartPole-v1", {}, None),
+    ],
+)
+def test_what_is_refused_leaves_nothing_open(config, env, settings, stage, monkeypatch):
+    built, closed, ended = [], [], []
+
+    def make():
+        built.append(Closes(gym.make(env), closed))
+        return built[-1]
+
+    def refuse(algorithm, *arguments):
+        raise ConfigError("no")
+
+    def end(program):
+        program.execution.close()
+        ended.append(program)
+
+    monkeypatch.setattr(GradientProgram, "close", end)
+    if stage is not None:
+        monkeypatch.setattr(DQN if config is small else PPO, stage, refuse)
+    with pytest.raises(ConfigError):
+        config(env=make, placement="inline", **settings).build_algo()
+    assert built
+    assert closed == built
+    assert bool(ended) == (stage is not None)
 
 
 @pytest.mark.parametrize("observation", ["box", "image", "scalar", "discrete", "multi_discrete", "dict", "nested"])
