@@ -107,6 +107,8 @@ class Extractor(nn.Module):
 
     def __init__(self, inputs: Inputs, model: ModelConfig, init: Initializer, normalize: bool = False) -> None:
         super().__init__()
+        if not inputs.flat and not inputs.images:
+            raise ConfigError(f"{inputs.space} has nothing for a network to see, an action mask aside")
         self.inputs = inputs
         self.normalizer = Normalizer(inputs.features) if normalize else None
         eyes = [Eyes(leaf, model, init, number) for number, leaf in enumerate(inputs.images)]

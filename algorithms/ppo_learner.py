@@ -131,6 +131,8 @@ class PPOLearner(Learner):
         clip, entropy_coeff = self.clip.at(now), self.entropy_coeff.at(now)
 
         def fit() -> None:
+            if not len(batch.obs):  # all rows were resets
+                return
             with self.luck():
                 (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
             self.check_finite("total_loss", steps)
@@ -171,7 +173,8 @@ class PPOLearner(Learner):
             lambda_=config.lambda_,
             reward_scale=self._reward_scale(steps),
         )
-        self.log("vf_explained_var", _explained(steps.value[steps.valid], returns[steps.valid]))
+        if steps.valid.any():
+            self.log("vf_explained_var", _explained(steps.value[steps.valid], returns[steps.valid]))
         kept = (steps.obs, steps.choice, steps.log_prob, steps.value, advantages, returns)
         if steps.valid.all():
             return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
@@ -185,7 +188,7 @@ class PPOLearner(Learner):
         return self.returns.scale()
 
     def _add_to_moments(self, obs: Array) -> None:
-        if self.moments is not None:
+        if self.moments is not None and len(obs):
             self.moments.update(self.inputs(as_tensors(self.inputs.space, obs)).numpy())
 
     def _seen(self) -> Seen | None:

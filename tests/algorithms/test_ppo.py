@@ -1,5 +1,7 @@
 """PPO: losses by hand, one result for all placements, foreign vector envs, spaces, and learning."""
 
+from itertools import pairwise
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -171,6 +173,41 @@ def test_reset_rows_enter_nothing():
     envs.close()
 
 
+class Short(gym.Env):
+    """Ends with the first step."""
+
+    observation_space, action_space = gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        return np.ones(2, np.float32), float(action), True, False, {}
+
+
+@pytest.mark.parametrize("settings", [{}, {"learner_backend": "torch"}, {"pipeline": True}])
+def test_a_rollout_of_resets_alone_is_not_learned_from(settings):
+    """Each second row of all environments is a reset, and a rollout is one row."""
+    env = SyncVectorEnv([Short] * 4, autoreset_mode=AutoresetMode.NEXT_STEP)
+    normal = {"normalize_observations": True, "normalize_rewards": True}
+    config = small(env=env, num_envs=None, train_batch_size=4, minibatch_size=4, num_epochs=1, **normal, **settings)
+    with config.build_algo() as algorithm:
+        trainable = algorithm.learner.parameters.trainable  # without statistics
+        weights, losses = [trainable.tolist()], []
+        for _ in range(4):
+            result = algorithm.train_steps(4)
+            algorithm.learner.settle()
+            losses.append("total_loss" in result["learners"]["default_policy"])
+            weights.append(trainable.tolist())
+        assert (algorithm.progress.steps, algorithm.progress.gradient_steps) == (8, 2)
+    changed = [after != before for before, after in pairwise(weights)]
+    assert changed == [True, False, True, False]
+    if "pipeline" not in settings:
+        assert losses == changed
+    env.close()
+
+
 @pytest.mark.parametrize(
     "env", ["Pendulum-v1", "MountainCarContinuous-v0", "FrozenLake-v1", "Taxi-v4", "Acrobot-v1", "Blackjack-v1"]
 )
@@ -210,6 +247,17 @@ def test_schedules_count_environment_steps():
     with config.build_algo() as algorithm:
         rates = [algorithm.train()["learners"]["default_policy"]["default_optimizer_learning_rate"] for _ in range(4)]
     assert rates == [0.75, 0.5, 0.25, 0.0]
+
+
+class Blind(gym.Env):
+    """Shows which actions are possible, and nothing else."""
+
+    observation_space, action_space = gym.spaces.Dict({"mask": gym.spaces.MultiBinary(2)}), gym.spaces.Discrete(2)
+
+
+def test_a_mask_alone_is_nothing_to_see():
+    with pytest.raises(ConfigError, match=r"Dict\('mask': .*\) has nothing for a network to see, an action mask aside"):
+        small(env=Blind, action_mask="mask").build_algo()
 
 
 def test_a_model_of_the_user():
