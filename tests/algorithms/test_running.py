@@ -147,13 +147,19 @@ def test_predictions_and_evaluations_apply_the_statistics_and_leave_them_alone(b
         algorithm.evaluate()
         observations, done = (np.array(part) for part in zip(*Watched.kept, strict=True))
         assert len(done) >= 4 * 20
-        seen = np.clip((observations - moments.mean) * moments.scale(), -10, 10)
+        actor = algorithm.get_module().actor
+
+        def means(observations):
+            seen = np.clip((observations - moments.mean) * moments.scale(), -10, 10)
+            with torch.no_grad():
+                return actor(torch.from_numpy(seen.astype(np.float32))).numpy()
+
         with torch.no_grad():
-            means = algorithm.get_module().actor(torch.from_numpy(seen.astype(np.float32))).numpy()
-            raw = algorithm.get_module().actor(torch.from_numpy(observations)).numpy()
-        assert np.abs(means - raw).max() > 1e-3
-        np.testing.assert_allclose(done, means, rtol=1e-4, atol=1e-6)  # far within the bounds
-        np.testing.assert_allclose(algorithm.predict(observations), means, rtol=1e-4, atol=1e-6)
+            raw = actor(torch.from_numpy(observations)).numpy()
+        assert np.abs(means(observations) - raw).max() > 1e-3
+        np.testing.assert_allclose(done, means(observations), rtol=1e-4, atol=1e-6)  # far within the bounds
+        for these in (observations, observations * 100):
+            np.testing.assert_allclose(algorithm.predict(these), means(these), rtol=1e-4, atol=1e-6)
         np.testing.assert_equal(algorithm.learner.arrays(), arrays)
         assert weights_of(algorithm) == weights
 
