@@ -87,6 +87,12 @@ def gae(
     acted on. V' is 0 after a termination, `end_values` after a truncation and after the last row, else the next row's
     value (Pardo et al. 2018); A' is 0 after any end. Terminated wins where both are set. Rows that are not `valid` are
     no steps: their advantage is 0 and nothing is carried through them. The returns are A + V; sums are in float64.
+
+    Rewards are float64 and count `reward_scale` times, values and end values are float32, flags bool; nothing is
+    converted. Advantages and returns are float32.
+
+    Raises:
+        ValueError: an array has another dtype than these, or another shape than the rewards.
     """
     contiguous = np.ascontiguousarray
     return kernels_gae(

@@ -76,6 +76,10 @@ def train_ppo(
     settings but for those that are given. With `seeds` there is a run for each, one after the other; their logs and
     checkpoints go to folders `seed_S` of `log_dir` and `checkpoint_dir`, and they are resumed from folders `seed_S`.
 
+    Returns:
+        A TrainResult: the algorithm with its final weights, their evaluation, and the result of each iteration; with
+        `seeds` a list of them, one for each seed, in their order.
+
     Raises:
         ConfigError: a setting that does not exist, is given twice, or makes no sense; or `checkpoint_dir` holds
             checkpoints, and training does not go on from any of them.

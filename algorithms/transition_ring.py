@@ -102,7 +102,7 @@ class TransitionRing:
 
         `obs` `[num_envs, *obs_shape]` is what was acted on: the `next_obs` of the step before. `next_obs` is
         what will be acted on next, which at an end is of the next episode; `final_obs` counts at ends only.
-        Rows that are not `valid` (None: all are) are no transition, such as the reset of an environment:
+        Rows that are not `valid` `[num_envs]` (None: all are) are no transition, such as the reset of an environment:
         they are neither drawn nor counted, and no window reaches them.
 
         ValueError, before anything is written, for a stack that does not go on from the one before it.

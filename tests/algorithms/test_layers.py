@@ -83,6 +83,46 @@ def test_orthogonal_weights():
     assert (linear.bias == 0).all()
 
 
+SQRT2 = 2**0.5
+
+
+@pytest.mark.parametrize(
+    ("env", "model", "gains"),
+    [
+        (
+            "CartPole-v1",
+            ModelConfig(hiddens=(32, 16), activation="tanh"),
+            {"actor": [SQRT2, SQRT2, 0.01], "critic": [SQRT2, SQRT2, 1]},
+        ),
+        (
+            "Pendulum-v1",
+            ModelConfig(hiddens=(32, 16), activation="tanh", share_trunk=True),
+            {"trunk": [SQRT2, SQRT2], "actor": [0.01], "critic": [1]},
+        ),
+    ],
+)
+def test_first_weights_of_actor_and_critic(env, model, gains):
+    with small(env=env, model=model).build_algo() as algorithm:
+        module = algorithm.get_module()
+        for name, parts in gains.items():
+            layers = [layer for layer in getattr(module, name) if isinstance(layer, torch.nn.Linear)]
+            for layer, gain in zip(layers, parts, strict=True):
+                singular = torch.linalg.svdvals(layer.weight.detach())
+                np.testing.assert_allclose(singular, gain, rtol=1e-5)  # all of them: orthogonal, times the gain
+                assert (layer.bias == 0).all()
+        if env == "Pendulum-v1":
+            assert (module.log_std == 0).all()
+
+
+def test_first_weights_of_convolutions():
+    made = extractor(spaces.Box(0, 255, (10, 10, 6), np.uint8))
+    layers = [layer for layer in made.modules() if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d)]
+    assert len(layers) == 2
+    for layer in layers:
+        singular = torch.linalg.svdvals(layer.weight.detach().flatten(1))
+        np.testing.assert_allclose(singular, SQRT2, rtol=1e-5)
+
+
 class Bright(gym.Env):
     """Rewards saying which half of a small image is bright."""
 

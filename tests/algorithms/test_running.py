@@ -1,13 +1,16 @@
 """Running statistics against those of all numbers at once, and what PPO does with them."""
 
+from typing import ClassVar
+
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactvec.algorithms import PPO, ConfigError
+from reactvec.algorithms import PPO, ConfigError, gae
 from reactvec.algorithms.running import RunningMoments, RunningReturns
 from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import weights_of
@@ -81,6 +84,84 @@ def test_a_kernel_normalizes_as_torch_does(env):
             found.append(algorithm.get_weights())
     for name, value in found[1].items():
         np.testing.assert_allclose(found[0][name], value, rtol=5e-3, atol=1e-4, err_msg=name)
+
+
+def discounted_returns(rewards, ended, gamma):
+    """Of each step, the discounted sum of the rewards of its episode so far: one environment."""
+    returns, total = [], 0.0
+    for reward, end in zip(rewards, ended, strict=True):
+        total = reward + gamma * total
+        returns.append(total)
+        total = 0.0 if end else total
+    return returns
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_rewards_are_scaled_by_the_returns_of_all_rollouts_and_of_the_one_that_is_learned_from(backend):
+    settings = {"num_envs": 2, "train_batch_size": 300, "gamma": 0.9, "env_config": {"max_episode_steps": 70}}
+    with normalizing(learner_backend=backend, **settings).build_algo() as algorithm:
+        learner, batches, rollouts = algorithm.learner, [], []
+        name = "_fit" if backend == "torch" else "_fit_by_kernel"
+        fit = getattr(learner, name)
+        setattr(learner, name, lambda batch, *rest: (batches.append(batch), fit(batch, *rest)))
+        for number in range(3):
+            algorithm.train()
+            steps = algorithm.rollout.steps(number)
+            rollouts.append((steps.reward.copy(), steps.truncated.copy()))
+            rewards, ended = (np.concatenate(parts) for parts in zip(*rollouts, strict=True))
+            returns = np.array([discounted_returns(*env, 0.9) for env in zip(rewards.T, ended.T, strict=True)])
+            ends = (steps.terminated, steps.truncated, steps.valid)
+            scale = {"gamma": 0.9, "lambda_": 0.95, "reward_scale": 1 / returns.std()}
+            advantages, targets = gae(steps.reward, steps.value, steps.end_value, *ends, **scale)
+            np.testing.assert_allclose(batches[-1].advantages, advantages.reshape(-1), rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(batches[-1].returns, targets.reshape(-1), rtol=1e-3, atol=1e-3)
+        assert ended.any()
+
+
+class Watched(gym.Wrapper):
+    """Keeps what was observed and done."""
+
+    kept: ClassVar[list] = []
+
+    def reset(self, **options):
+        self.seen, info = self.env.reset(**options)
+        return self.seen, info
+
+    def step(self, action):
+        self.kept.append((self.seen, action))
+        self.seen, *rest = self.env.step(action)
+        return self.seen, *rest
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_predictions_and_evaluations_apply_the_statistics_and_leave_them_alone(backend):
+    config = normalizing(
+        inference_backend=backend,
+        placement="inline",
+        evaluation_env=lambda: Watched(gym.make("Pendulum-v1", max_episode_steps=20)),
+    )
+    with config.build_algo() as algorithm:
+        algorithm.train_steps(256)
+        moments, weights, arrays = algorithm.learner.moments, weights_of(algorithm), algorithm.learner.arrays()
+        Watched.kept.clear()
+        algorithm.evaluate()
+        observations, done = (np.array(part) for part in zip(*Watched.kept, strict=True))
+        assert len(done) >= 4 * 20
+        actor = algorithm.get_module().actor
+
+        def means(observations):
+            seen = np.clip((observations - moments.mean) * moments.scale(), -10, 10)
+            with torch.no_grad():
+                return actor(torch.from_numpy(seen.astype(np.float32))).numpy()
+
+        with torch.no_grad():
+            raw = actor(torch.from_numpy(observations)).numpy()
+        assert np.abs(means(observations) - raw).max() > 1e-3
+        np.testing.assert_allclose(done, means(observations), rtol=1e-4, atol=1e-6)  # far within the bounds
+        for these in (observations, observations * 100):
+            np.testing.assert_allclose(algorithm.predict(these), means(these), rtol=1e-4, atol=1e-6)
+        np.testing.assert_equal(algorithm.learner.arrays(), arrays)
+        assert weights_of(algorithm) == weights
 
 
 def test_categories_are_left_alone():
