@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from reactvec.algorithms import DQN, PPO, SAC, CheckpointError, ConfigError, PPOConfig, env_state, train_dqn, train_ppo
+from reactvec.algorithms import DQN, PPO, SAC, PPOConfig, env_state, train_dqn, train_ppo
 from reactvec.algorithms.checkpoint_folder import newest
 from tests.algorithms.agents import fingerprint, small, weights_of
 from tests.algorithms.agents import small_sac as soft
@@ -258,132 +256,3 @@ def test_the_state_of_an_environment_is_json_and_comes_back(env):
     assert play(other, actions[70:]) == play(one, actions[70:])
     assert env_state.capture(unknown()) is None
     assert not env_state.restore(other, [*state, {}])
-
-
-@pytest.mark.parametrize("file", ["arrays.npz", "checkpoint.json"])
-def test_the_newest_that_is_whole_is_taken(file, tmp_path):
-    train_ppo("CartPole-v1", 768, checkpoint_dir=tmp_path, checkpoint_interval=128, progress=False, **SMALL)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_512", "step_640", "step_768"]
-    (tmp_path / "step_768" / file).write_bytes(b"cut")
-    with pytest.warns(RuntimeWarning, match=r"step_768 is damaged .*Going on from .*step_640 instead"):
-        result = train_ppo(resume=tmp_path, progress=False)
-    assert result.history[0]["num_env_steps_sampled_lifetime"] == 768
-    assert newest(tmp_path).name == "step_768"
-    assert newest(tmp_path / "step_512").name == "step_512"
-    for path in (tmp_path / "nowhere", tmp_path / "step_512" / "nothing"):
-        with pytest.raises(CheckpointError, match="is no checkpoint, and holds none"):
-            newest(path)
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
-    (tmp_path / "step_128").rename(tmp_path / ".step_128.0123abcd.old")
-    (tmp_path / ".step_256.0123abcd").mkdir()
-    (tmp_path / ".best.0123abcd").mkdir()
-    assert newest(tmp_path).name == ".step_128.0123abcd.old"
-    train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".best.0123abcd", "step_256"]
-
-
-def test_only_damaged_checkpoints(tmp_path):
-    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
-    (tmp_path / "step_128" / "arrays.npz").write_bytes(b"cut")
-    with pytest.raises(CheckpointError, match="step_128 is damaged"):
-        train_ppo(resume=tmp_path)
-
-
-def test_what_cannot_be_resumed(tmp_path):
-    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
-    with pytest.raises(ConfigError, match="config and resume each say all settings"):
-        train_ppo(config=PPOConfig(), resume=tmp_path)
-    with pytest.raises(CheckpointError, match="is of PPO, not of DQN"):
-        train_dqn(resume=tmp_path)
-
-
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
-    """By a limit on the size of files, which a write meets in the middle."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with PPOConfig(env="CartPole-v1", **SMALL).build_algo() as algorithm:
-        path = algorithm.save_to_path(tmp_path / "one")
-        before = {file.name: file.read_bytes() for file in Path(path).iterdir()}
-        assert any(len(data) > 20_000 for data in before.values())
-        algorithm.train()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-        try:
-            with pytest.raises(
-                CheckpointError, match=r"one cannot be written \(File too large\); those written before"
-            ):
-                algorithm.save_to_path(path)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert {file.name: file.read_bytes() for file in Path(path).iterdir()} == before
-    assert [file.name for file in tmp_path.iterdir()] == ["one"]
-
-
-def test_a_disk_that_is_full_ends_training_with_one_error(tmp_path, monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    config = small(checkpoint_dir=tmp_path, checkpoint_interval=400)
-    with config.build_algo() as algorithm:
-        algorithm.train()
-        monkeypatch.setattr("os.fsync", full)
-        with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\)"):
-            algorithm.train()
-    assert newest(tmp_path).name == "step_400"
-
-
-def names_of(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_folder_has_the_checkpoints_of_one_training(tmp_path):
-    settings = {"checkpoint_dir": tmp_path / "c", "log_dir": tmp_path / "log", "progress": False, **SMALL}
-    train_ppo("CartPole-v1", 256, evaluation_interval=256, **settings)
-    logged = (tmp_path / "log" / "progress.csv").read_text()
-    message = "holds checkpoints, and this training does not go on from any of them: resume"
-    with pytest.raises(ConfigError, match=message):
-        train_ppo("CartPole-v1", 128, **settings)
-    shutil.rmtree(tmp_path / "c" / "step_256")
-    with (
-        PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path / "c", **SMALL).build_algo() as algorithm,
-        pytest.raises(ConfigError, match=message),  # for `best`
-    ):
-        algorithm.train()
-    with pytest.raises(ConfigError, match=message):
-        algorithm.save_checkpoint()
-    assert names_of(tmp_path / "c") == ["best"]
-    assert (tmp_path / "log" / "progress.csv").read_text() == logged
-    with PPOConfig(env="CartPole-v1", **SMALL).build_algo() as algorithm:
-        algorithm.train_steps(128)
-        path = algorithm.save_to_path(tmp_path / "alone")
-    with pytest.raises(ConfigError, match=message):
-        train_ppo(resume=path, checkpoint_dir=tmp_path / "c", total_timesteps=256, progress=False)
-
-
-def test_seeds_that_have_checkpoints_are_refused_before_the_first_is_trained(tmp_path):
-    settings = {"checkpoint_dir": tmp_path, "progress": False, **SMALL}
-    del settings["seed"]
-    train_ppo("CartPole-v1", 128, seeds=[1000], **settings)
-    with pytest.raises(ConfigError, match=r"seed_1000' holds checkpoints"):
-        train_ppo("CartPole-v1", 128, seeds=[0, 1000], **settings)
-    assert names_of(tmp_path) == ["seed_1000"]
-
-
-def test_the_future_that_is_given_up_is_removed(tmp_path):
-    settings = {"evaluation_interval": 128, "checkpoint_interval": 128, "keep_checkpoints": None, **SMALL}
-    first = train_ppo("CartPole-v1", 768, checkpoint_dir=tmp_path, progress=False, lr=1e-2, **settings)
-    assert first.best.steps > 128
-    (tmp_path / "mine").mkdir()
-    resumed = train_ppo(resume=tmp_path / "step_128", total_timesteps=256, progress=False, evaluation_interval=None)
-    assert resumed.algorithm.progress.steps == 256
-    assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
-    with PPO.from_checkpoint(tmp_path / "step_256", keep_checkpoints=2) as algorithm:
-        algorithm.restore_from_path(tmp_path / "step_128")
-        algorithm.save_checkpoint()  # and nothing else is left to go on from
-        assert names_of(tmp_path) == ["mine", "step_128"]
-        before = algorithm.get_state()
-        for _ in range(2):
-            algorithm.set_state(before)
-            algorithm.train_steps(128)
-            assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
