@@ -16,8 +16,8 @@ from .sac_config import SACConfig
 if TYPE_CHECKING:
     from .algorithm import Algorithm
     from .dqn import DQN, dqn_loss, dqn_targets
-    from .policy import QNetwork
     from .ppo import PPO
+    from .q_network import QNetwork
     from .returns import gae, n_step_windows
     from .run import TrainResult
     from .sac import SAC
@@ -29,7 +29,7 @@ _LAZY = {
     "Algorithm": "algorithm",
     "DQN": "dqn",
     "PPO": "ppo",
-    "QNetwork": "policy",
+    "QNetwork": "q_network",
     "SAC": "sac",
     "TrainResult": "run",
     "TransitionRing": "transition_ring",

@@ -17,10 +17,9 @@ from .draws import Draws
 from .encoding import Inputs
 from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
-from .layers import Extractor, Initializer, Normalizer, hidden_layers
+from .layers import Extractor, Initializer, Normalizer, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Tensors, as_tensors, sample_rows
-from .policy import users_network
 
 IMPOSSIBLE = -1e8
 """The logit of an action that the mask rules out."""

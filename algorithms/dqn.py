@@ -39,8 +39,8 @@ from .off_policy import OffPolicy
 from .off_policy_learner import OffPolicyLearner
 from .parameters import FlatParameters
 from .piecewise import Piecewise
-from .policy import build_network, check_outputs, q_network_kernel
 from .progress import Progress
+from .q_network import build_network, check_outputs, q_network_kernel
 from .replay_buffer import ReplayBuffer
 from .transition_ring import Batch
 

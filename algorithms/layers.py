@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs, Leaf
-from .model_config import ModelConfig
-from .observations import Tensors
+from .model_config import ModelConfig, ModelFactory
+from .observations import Space, Tensors
 
 F64: TypeAlias = "npt.NDArray[np.float64]"
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "silu": nn.SiLU}
@@ -151,3 +151,13 @@ def hidden_layers(widths: tuple[int, ...], activation: str, init: Initializer, *
     for index in range(len(widths) - 1):
         layers += [init.linear(widths[index], widths[index + 1], *net, index), ACTIVATIONS[activation]()]
     return layers
+
+
+def users_network(model: ModelFactory, space: Space, action_space: Space, draws: Draws) -> nn.Module:
+    """What the caller's `model` makes, under a seed of ours; torch's global generator is put back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(draws.integers(2**53, 0)[0]))
+        module = model(space, action_space)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"model returned {type(module).__name__}; it must return a torch.nn.Module")
+    return module

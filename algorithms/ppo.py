@@ -20,7 +20,6 @@ from torch import nn
 
 from reactvec import Topology
 
-from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import Joined, build_actor_critic, check_actor_critic, network_kernel
 from .algorithm import Algorithm
 from .backends import kernel_or_reason, learner_kernel_or_reason
@@ -37,6 +36,7 @@ from .ppo_config import PPOConfig
 from .ppo_kernel import KernelFit
 from .ppo_learner import PPOLearner
 from .rollout import Rollout
+from .rollout_policy import KernelPolicy, TorchPolicy
 
 Array = npt.NDArray[Any]
 

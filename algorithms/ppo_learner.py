@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from reactvec import InputPort, OutputPort, reaction
 
-from .acting import KernelPolicy, TorchPolicy
 from .actor_critic import ActorCritic
 from .background import Background
 from .draws import Draws
@@ -29,6 +28,7 @@ from .ppo_kernel import METRICS, Batch, KernelFit
 from .progress import Progress
 from .returns import gae
 from .rollout import BEGIN, Rollout, Steps
+from .rollout_policy import KernelPolicy, TorchPolicy
 from .running import RunningMoments, RunningReturns
 
 Array = npt.NDArray[Any]

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs
-from .layers import Extractor, Initializer, hidden_layers
+from .layers import Extractor, Initializer, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
-from .policy import users_network
 
 LOG_STD_RANGE = -20.0, 2.0
 

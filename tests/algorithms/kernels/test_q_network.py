@@ -18,7 +18,7 @@ from reactvec.algorithms.kernels import dense
 from reactvec.algorithms.kernels.dqn import DQNKernel
 from reactvec.algorithms.kernels.q_network import QNetworkKernel
 from reactvec.algorithms.parameters import FlatParameters
-from reactvec.algorithms.policy import q_network_kernel
+from reactvec.algorithms.q_network import q_network_kernel
 from tests.algorithms.agents import small
 
 REAL = [("f4", 0, 4, 0, 0, 1.0)]

@@ -13,7 +13,7 @@ from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs
 from .kernels.q_network import QNetworkKernel
-from .layers import Extractor, Initializer, hidden_layers
+from .layers import Extractor, Initializer, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
 
@@ -53,16 +53,6 @@ def build_network(
         inputs = Inputs(space, flat_images=model.cnn is None)
         return QNetwork(inputs, int(action_space.n), model, dueling, draws)
     return users_network(model, space, action_space, draws)
-
-
-def users_network(model: ModelFactory, space: Space, action_space: Space, draws: Draws) -> nn.Module:
-    """What the caller's `model` makes, under a seed of ours; torch's global generator is put back afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(draws.integers(2**53, 0)[0]))
-        module = model(space, action_space)
-    if not isinstance(module, nn.Module):
-        raise ConfigError(f"model returned {type(module).__name__}; it must return a torch.nn.Module")
-    return module
 
 
 def q_network_kernel(

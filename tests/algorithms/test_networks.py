@@ -14,7 +14,7 @@ from reactvec.algorithms.encoding import Inputs
 from reactvec.algorithms.inference import BlockInference
 from reactvec.algorithms.observations import as_rows, as_tensors
 from reactvec.algorithms.parameters import FlatParameters
-from reactvec.algorithms.policy import build_network
+from reactvec.algorithms.q_network import build_network
 from reactvec.port_types import port_type
 from tests.sample_envs import SPACES
 
