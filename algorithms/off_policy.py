@@ -19,7 +19,7 @@ from .frame_stack import frame_stack
 from .off_policy_config import OffPolicyConfig
 from .off_policy_learner import OffPolicyLearner
 from .replay_buffer import BATCH_PORTS, ReplayBuffer
-from .transition_ring import TransitionRing
+from .transition_ring import GROWING, TransitionRing
 
 Array = npt.NDArray[Any]
 C = TypeVar("C", bound=OffPolicyConfig)
@@ -98,7 +98,7 @@ class OffPolicy(Algorithm[C]):
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
         own = self.replay.arrays()
         kept = section(arrays, "replay")
-        if exact or not set(differing(kept, own)) - {"places", "ring/finals", "ring/free"}:  # which grow
+        if exact or not set(differing(kept, own)) - {"places", *(f"ring/{name}" for name in GROWING)}:
             self.replay.load(kept, exact)
         if exact:
             self.policy.act_by(arrays["acting"])

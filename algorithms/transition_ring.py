@@ -17,6 +17,9 @@ Bools = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
 
+GROWING = ("finals", "free")  # what `state` holds only as much of as was ever used
+
+
 class Batch(NamedTuple):
     """Transitions over n-step windows; all arrays have the same leading axes `[...]`."""
 
@@ -186,7 +189,7 @@ class TransitionRing:
         """Copies of what is held, for a checkpoint."""
         numbers = self.writer.numbers
         *_, given, made = numbers.tolist()
-        used = {"finals": made, "free": given}
+        used = dict(zip(GROWING, (made, given), strict=True))
         held = {**self._arrays, **self.writer.rows}
         return {"numbers": numbers, **{name: array[: used.get(name)].copy() for name, array in held.items()}}
 
