@@ -367,6 +367,7 @@ class Algorithm(Restorable[C]):
         Raises:
             ConfigError: another ending, or a network that cannot be exported.
             MissingExtra: ONNX needs packages that are not installed.
+            OSError: the file cannot be written; what was there is as it was.
         """
         self.learner.settle()
         return export(self._greedy(), self.observation_space, path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
+import secrets
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -78,11 +80,12 @@ class GreedyPolicy(nn.Module):
 def export(policy: GreedyPolicy, space: gym.Space[Any], path: str | os.PathLike[str]) -> str:
     """Write a policy over observations of `space` for `torch.export.load` (.pt2) or ONNX (.onnx); returns its path.
 
-    The program takes a batch of observations, of any number of rows.
+    The program takes a batch of observations, of any number of rows. It is written whole or not at all.
 
     Raises:
         ConfigError: another ending, or a network that cannot be exported.
         MissingExtra: ONNX needs packages that are not installed.
+        OSError: the file cannot be written (a full disk); what was there is as it was.
     """
     target = Path(path).absolute()
     if target.suffix not in (".pt2", ".onnx"):
@@ -96,11 +99,27 @@ def export(policy: GreedyPolicy, space: gym.Space[Any], path: str | os.PathLike[
         program = torch.export.export(policy, (example,), dynamic_shapes=(rows,))
     except Exception as error:  # torch has many of its own
         raise ConfigError(f"torch.export cannot export this network: {error}") from error
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made = io.BytesIO()  # torch ends the process where it cannot write a file
     if target.suffix == ".pt2":
-        torch.export.save(program, target)
+        torch.export.save(program, made)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch warns of torch
-            torch.onnx.export(program, (), str(target), dynamo=True, external_data=False, verbose=False)
+            onnx = torch.onnx.export(program, (), dynamo=True, verbose=False)
+        assert onnx is not None
+        made.write(onnx.model_proto.SerializeToString())
+    _write(target, made.getbuffer())
     return str(target)
+
+
+def _write(target: Path, data: memoryview) -> None:
+    """Write a file whole or not at all."""
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        os.replace(draft, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error  # a full disk names no file
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,5 +1,9 @@
 """Exported programs act as the agents that they were made of."""
 
+import errno
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import onnxruntime
@@ -89,3 +93,28 @@ def test_what_cannot_be_exported(tmp_path, monkeypatch):
         with pytest.raises(MissingExtra, match=r"an export to ONNX needs onnx: pip install .reactvec.export"):
             algorithm.export(tmp_path / "agent.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+# A limit of the size of files stands for the end of a disk; its process alone would be killed.
+FULL = """
+import resource, sys
+from tests.algorithms.agents import small_ppo
+
+with small_ppo().build_algo() as algorithm:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    try:
+        algorithm.export(sys.argv[1])
+    except OSError as error:
+        print(error.errno, error.filename)
+"""
+
+
+@pytest.mark.parametrize("ending", ["pt2", "onnx"])
+def test_a_full_disk_is_an_error_and_the_old_file_stays(tmp_path, ending):
+    path = tmp_path / f"agent.{ending}"
+    path.write_bytes(b"the old one")
+    ran = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == f"{errno.EFBIG} {path}\n"
+    assert path.read_bytes() == b"the old one"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
