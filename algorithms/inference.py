@@ -37,7 +37,7 @@ def block_rows(space: Space, num_envs: int) -> int:
 
 
 class BlockInference:
-    """Runs a module over blocks of exactly `rows` rows, the last one padded.
+    """Runs a module over blocks of exactly `rows` rows, the last one padded by its first; zeros may be no observation.
 
     A matrix product of another number of rows would have other low bits.
     """
@@ -63,7 +63,7 @@ class BlockInference:
         count = len(observations)
         self._block[:count] = observations
         if count < self.rows:
-            self._block[count:] = np.zeros((), self._block.dtype)
+            self._block[count:] = self._block[0]
         with torch.inference_mode():
             block = as_tensors(self.space, self._block, self.device) if self._tensor is None else self._tensor
             outputs: npt.NDArray[np.float32] = self.module(block)[:count].cpu().numpy()

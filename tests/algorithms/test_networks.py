@@ -114,6 +114,21 @@ def test_inference_has_the_same_bits_for_any_number_of_rows():
         np.testing.assert_array_equal(inference(observations[16 : 16 + count]), whole[16 : 16 + count])
 
 
+@pytest.mark.parametrize("name", [name for name in READABLE if name != "image"])
+def test_inference_is_padded_with_what_is_an_observation(name):
+    """Zeros are none of Discrete(7, start=-20) and the like."""
+    starts = {"discrete": spaces.Discrete(7, start=-20), "multi_discrete": spaces.MultiDiscrete([3, 4], start=[9, -8])}
+    space = starts.get(name, SPACES[name])
+    network = build_network(ModelConfig(), space, spaces.Discrete(2), dueling=False, seed=0)
+    inference = BlockInference(network, space, 8, "cpu")
+    space.seed(0)
+    rows = as_rows(space, gym.vector.utils.batch_space(space, 8).sample())[0]
+    whole = inference(rows)
+    for count in (1, 3, 7):
+        np.testing.assert_array_equal(inference(rows[:count]), whole[:count])
+        np.testing.assert_array_equal(inference(rows[8 - count :]), whole[8 - count :])
+
+
 def test_flat_parameters_share_memory_with_the_module():
     module: Any = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
     parameters: Any = FlatParameters(module)
