@@ -344,9 +344,13 @@ class Algorithm(Restorable[C]):
 
     def _evaluation_bank(self, count: int) -> EnvBank:
         bank = evaluation_bank(self.config, count)
-        if bank.single_observation_space != self.observation_space:
-            bank.close(range(bank.rows))  # what was built to learn the spaces
-            raise ConfigError(f"evaluation_env observes {bank.single_observation_space}, not {self.observation_space}")
+        for verb, its, ours in (
+            ("observes", bank.single_observation_space, self.observation_space),
+            ("takes actions of", bank.single_action_space, self.action_space),
+        ):
+            if its != ours:
+                bank.close(range(bank.rows))  # what was built to learn the spaces
+                raise ConfigError(f"evaluation_env {verb} {its}, not {ours}")
         return bank
 
     def _make_evaluation(self) -> Evaluation:

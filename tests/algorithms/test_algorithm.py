@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import reactvec
@@ -248,6 +249,18 @@ def test_evaluation_on_other_environments():
     ):
         algorithm.evaluate()
     assert len(closed) == 1  # which was built to learn its spaces
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(7), spaces.Discrete(2, start=5), spaces.Box(-1, 1, (2,))])
+def test_evaluation_on_other_actions(space):
+    class Other(gym.Wrapper):
+        action_space = space
+
+    with (
+        small(evaluation_env=lambda: Other(gym.make("CartPole-v1"))).build_algo() as algorithm,
+        pytest.raises(ConfigError, match=r"evaluation_env takes actions of .*, not Discrete\(2\)"),
+    ):
+        algorithm.evaluate()
 
 
 def test_weights_go_out_and_in():
