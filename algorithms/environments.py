@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from reactvec import EnvBank, Execution, Topology, compile, make_env_bank, placement
@@ -25,6 +27,7 @@ EnvFn: TypeAlias = Callable[[], "gym.Env[Any, Any]"]
 EnvReactor: TypeAlias = "EnvBank | VectorEnvReactor"
 
 DEFAULT_NUM_ENVS = 8
+_OF_MAKE_VEC = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers")
 INLINE = Placement("inline", 1)
 
 
@@ -52,12 +55,20 @@ def env_fns(source: EnvSource | None, env_config: dict[str, Any], count: int | N
 
 
 def _makers_of(env: VectorEnv[Any, Any, Any], count: int | None) -> list[EnvFn]:
-    """How to make environments like those of a vector env."""
-    if makers := getattr(env, "env_fns", None):
-        return [makers[index % len(makers)] for index in range(count or env.num_envs)]
-    if env.spec is not None:
-        return [functools.partial(gym.make, env.spec)] * (count or env.num_envs)
+    """How to make environments like those of a vector env; of a wrapped one nobody knows what they would lack."""
+    if env.unwrapped is env:
+        if makers := getattr(env, "env_fns", None):
+            return [makers[index % len(makers)] for index in range(count or env.num_envs)]
+        if env.spec is not None:
+            return [functools.partial(gym.make, **_alone(env.spec))] * (count or env.num_envs)
     raise ConfigError("nobody knows how to make one more environment of this vector env; set evaluation_env")
+
+
+def _alone(spec: EnvSpec) -> dict[str, Any]:
+    """The arguments of `gym.make` for one of the environments that `gym.make_vec` made by this spec."""
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in _OF_MAKE_VEC}
+    limit = kwargs.pop("max_episode_steps", None)  # which a vector env keeps by itself
+    return {"id": replace(spec, kwargs=kwargs), "max_episode_steps": limit}
 
 
 def _bank(name: str, source: EnvSource | None, makers: list[EnvFn], native: bool | Literal["auto"]) -> EnvBank:

@@ -1,4 +1,4 @@
-"""DQN on vector envs that are not ours: resets that are steps of their own enter nothing."""
+"""DQN on vector envs that are not ours: resets that are steps of their own enter nothing; evaluation on others."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from reactvec.algorithms import ConfigError, train_dqn
+from reactvec.algorithms.environments import _alone
 from tests.algorithms.agents import fingerprint, small
 
 
@@ -78,3 +80,25 @@ def test_several_rounds_in_one_step_count_valid_steps():
         algorithm.train_steps(4 * 12)
         assert algorithm.learner.gradient_steps == algorithm.progress.steps * 4
     envs.close()
+
+
+def test_what_a_wrapped_vector_env_is_evaluated_on():
+    """Its environments would lack the wrapper, so on none; but those that make_vec made can be made again."""
+    env = gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync", max_episode_steps=7)
+    del env.env_fns  # its spec is left
+    evaluation = train_dqn(config=small(env=env), progress=False).evaluation
+    assert evaluation["env_runners"]["episode_len_mean"] == 7
+    env.close()
+    for wrapper in (gym.wrappers.vector.RecordEpisodeStatistics, gym.wrappers.vector.NormalizeObservation):
+        env = wrapper(gym.make_vec("CartPole-v1", num_envs=2, vectorization_mode="sync"))
+        assert train_dqn(config=small(env=env), progress=False).evaluation is None
+        with small(env=env).build_algo() as algorithm, pytest.raises(ConfigError, match="set evaluation_env"):
+            algorithm.evaluate()
+        env.close()
+
+
+def test_an_environment_of_make_vec_alone():
+    spec = gym.make_vec("CartPole-v1", num_envs=3, vectorization_mode="vector_entry_point", max_episode_steps=7).spec
+    env = gym.make(**_alone(spec))
+    assert env.spec.max_episode_steps == 7
+    assert env.spec.kwargs == gym.make("CartPole-v1", max_episode_steps=7).spec.kwargs
