@@ -36,7 +36,7 @@ from .inference import BlockInference, KernelInference
 from .kernels.q_network import QNetworkKernel
 from .observations import as_tensors
 from .off_policy import OffPolicy
-from .off_policy_learner import OffPolicyLearner
+from .off_policy_learner import OffPolicyLearner, bootstrapped
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .progress import Progress
@@ -54,7 +54,7 @@ def dqn_targets(returns: Tensor, discounts: Tensor, target_values: Tensor, choos
     it is double DQN (van Hasselt et al. 2016).
     """
     choice = chooser_values.argmax(1, keepdim=True)
-    return torch.addcmul(returns, discounts, target_values.gather(1, choice).squeeze(1))
+    return bootstrapped(returns, discounts, target_values.gather(1, choice).squeeze(1))
 
 
 def dqn_loss(predicted: Tensor, targets: Tensor, importance: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from reactvec import InputPort, OutputPort, reaction
 
@@ -23,6 +24,11 @@ from .replay_buffer import BATCH_PORTS, ReplayBuffer
 from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
+
+
+def bootstrapped(returns: Tensor, discounts: Tensor, values: Tensor) -> Tensor:
+    """`returns + discounts * values`; what is discounted by 0 counts for nothing, even if it is NaN."""
+    return torch.where(discounts == 0, returns, torch.addcmul(returns, discounts, values))
 
 
 class OffPolicyLearner(Learner):

@@ -35,7 +35,7 @@ from .heads import Gaussian, log_density, make_head
 from .inference import BlockInference
 from .observations import as_tensors
 from .off_policy import OffPolicy
-from .off_policy_learner import OffPolicyLearner
+from .off_policy_learner import OffPolicyLearner, bootstrapped
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .progress import Progress
@@ -66,7 +66,7 @@ def soft_targets(
     `next_values` `[B, critics]` are those of the target critics for an action that the policy draws, whose
     log-probability is `next_log_probs` (Haarnoja et al. 2018b, equations 2, 3 and 5; Fujimoto et al. 2018).
     """
-    return torch.addcmul(returns, discounts, next_values.amin(1) - alpha * next_log_probs)
+    return bootstrapped(returns, discounts, next_values.amin(1) - alpha * next_log_probs)
 
 
 def critic_loss(values: Tensor, targets: Tensor, importance: Tensor) -> Tensor:

@@ -47,7 +47,10 @@ static inline void dqn_targets(const Dqn *dqn, int64_t first, int64_t rows, floa
         q_forward(net, dqn->target, scratch, rows);
         for (int64_t i = 0; i < rows; i++) targets[i] = q_values(net, scratch, i)[best_of(q_values(net, scratch, i), n)];
     }
-    for (int64_t i = 0; i < rows; i++) targets[i] = dqn->returns[first + i] + dqn->discounts[first + i] * targets[i];
+    for (int64_t i = 0; i < rows; i++) {
+        const float sum = dqn->returns[first + i], discount = dqn->discounts[first + i];
+        targets[i] = discount == 0.0f ? sum : sum + discount * targets[i];  // 0 * NaN would be NaN
+    }
 }
 
 // The derivative by the outputs, all 0 so far, of a loss whose derivative by the value of `action` is `slope`.
