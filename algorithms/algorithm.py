@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from torch import nn
 from typing_extensions import Self
@@ -30,7 +31,8 @@ from .evaluation import Evaluation
 from .export import GreedyPolicy, export
 from .inference import BlockInference, Inference, block_rows
 from .learner import Learner
-from .observations import as_rows
+from .model_config import ModelConfig
+from .observations import as_rows, is_finite
 from .progress import Progress, passed, torch_threads
 from .restoring import C, Restorable
 
@@ -294,13 +296,20 @@ class Algorithm(Restorable[C]):
         now.
 
         Raises:
-            ValueError: `obs` is neither an observation nor a batch of them.
+            ValueError: `obs` is neither an observation nor a batch of them, or not finite, where the network is ours.
         """
         rows, single = as_rows(self.observation_space, obs)
+        self._check_rows(rows)
         with self._inferring() as inference:
             actions = self._actions(inference(rows), explore).astype(self.action_space.dtype)
         self._predictions += explore
         return actions[0] if single else actions
+
+    def _check_rows(self, rows: Array) -> None:
+        """ValueError for observations that a network makes nothing of."""
+        bad = np.flatnonzero(~is_finite(self.observation_space, rows)).tolist()
+        if bad and isinstance(self.config.model, ModelConfig):  # the caller's may know what to do with NaN
+            raise ValueError(f"observations are not finite (rows {bad})")
 
     def compute_single_action(self, obs: Any, explore: bool = False) -> Any:
         """RLlib's name of `predict`."""

@@ -67,6 +67,13 @@ def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     return UnknownSetting(f"{owner} has no setting {name!r}; {remedy}")
 
 
+def why_not_finite(environments: list[int]) -> str:
+    """Why numbers may be NaN or infinite, where observations of these environments are."""
+    if environments:
+        return f"observations are not finite (environments {environments})"
+    return "lr is too high, or rewards or observations are too large"
+
+
 def whole(least: int, *, most: int | None = None, none: bool = False) -> Check:
     """A check for whole numbers of at least `least` and at most `most`, or None."""
     limits = f">= {least}{'' if most is None else f' and <= {most}'}{', or None' if none else ''}"

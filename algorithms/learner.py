@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from reactvec import Reactor, reaction
 
+from .checks import why_not_finite
 from .draws import Draws
 from .gradient_program import GradientProgram
 from .parameters import FlatParameters
@@ -107,13 +108,14 @@ class Learner(Reactor):
         self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._counts[name] = self._counts.get(name, 0) + count
 
-    def check_finite(self, name: str, steps: int) -> None:
-        """FloatingPointError if a value that was logged is NaN or infinite, which the weights then are too."""
-        if not math.isfinite(float(self._sums[name])):
-            raise FloatingPointError(
-                f"{name} is {float(self._sums[name])} after {self.steps_before + steps} environment steps: "
-                "an observation is not finite, or lr is too high"
-            )
+    def check_finite(self, name: str, steps: int, blamed: Callable[[], list[int]]) -> None:
+        """FloatingPointError if a value that was logged is NaN or infinite, which the weights then are too.
+
+        `blamed` finds the environments whose observations were learned from and are not finite.
+        """
+        if not math.isfinite(value := float(self._sums[name])):
+            steps += self.steps_before
+            raise FloatingPointError(f"{name} is {value} after {steps} environment steps: {why_not_finite(blamed())}")
 
     def settle(self) -> None:
         """Wait until the weights are those of all that was learned from; where nothing goes on meanwhile, they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -63,6 +64,24 @@ def sample_rows(space: Space) -> Array:
     source = copy.deepcopy(space)
     source.seed(0)
     return np.repeat(as_rows(space, source.sample())[0], 2, axis=0)
+
+
+def is_finite(space: Space, rows: Array) -> npt.NDArray[np.bool_]:
+    """Which rows of a port, of any leading axes `[...]`, hold finite numbers alone."""
+    leading = rows.ndim - len(port_type(space)[0])
+    good = np.ones(rows.shape[:leading], np.bool_)
+    for array in _arrays(unpack(space, rows)):
+        if array.dtype.kind == "f":
+            good &= np.isfinite(array).all(tuple(range(leading, array.ndim)))
+    return good
+
+
+def _arrays(values: Any) -> Iterator[Array]:
+    if isinstance(values, dict | tuple):
+        for part in values.values() if isinstance(values, dict) else values:
+            yield from _arrays(part)
+    else:
+        yield values
 
 
 def as_tensors(space: Space, rows: Array, device: str = "cpu") -> Tensors:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reactvec import InputPort, OutputPort, reaction
 
 from .learner import Learner
+from .observations import Space, is_finite
 from .off_policy_config import OffPolicyConfig
 from .parameters import FlatParameters
 from .piecewise import Piecewise
@@ -33,6 +34,8 @@ def bootstrapped(returns: Tensor, discounts: Tensor, values: Tensor) -> Tensor:
 
 class OffPolicyLearner(Learner):
     """Takes the gradient steps of the rounds that fall due; sends weights to the policy, and TD errors back."""
+
+    space: Space
 
     env_steps = InputPort((), np.int64)
     rounds = InputPort((), np.int64)
@@ -71,6 +74,7 @@ class OffPolicyLearner(Learner):
             td_errors=batch["returns"],
             **batch,
         )
+        self.replay = replay
         self.target = target.requires_grad_(False).eval()  # two passes of one observation are to agree
         self.target_parameters = FlatParameters(target)
         self.batches, self.tau = config.gradient_steps, config.tau
@@ -102,9 +106,16 @@ class OffPolicyLearner(Learner):
         batch = Batch(*(array[:count] for array in drawn))
         with self.luck():
             self.fit(batch, importance[:count], td_errors[:count], int(env_steps))
-        self.check_finite("qf_loss", int(env_steps))
+        self.check_finite("qf_loss", int(env_steps), lambda: self._blamed(batch))
         self.send(self.acting_weights(), weights)
         self.seconds += time.perf_counter() - begin
+
+    def _blamed(self, batch: Batch) -> list[int]:
+        """The environments whose observations in these minibatches, of those that count, are not finite."""
+        after = is_finite(self.space, batch.next_observations) | (batch.discounts == 0)
+        bad = ~(is_finite(self.space, batch.observations) & after)
+        environments: list[int] = np.unique(self.replay.places[bad] % self.replay.ring.num_envs).tolist()
+        return environments
 
     @abstractmethod
     def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:

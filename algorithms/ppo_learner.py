@@ -20,7 +20,7 @@ from .encoding import Inputs
 from .episodes import EpisodeStatistics
 from .kernels.rollout import shuffled
 from .learner import Learner
-from .observations import as_tensors
+from .observations import as_tensors, is_finite
 from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .ppo_config import PPOConfig
@@ -124,7 +124,7 @@ class PPOLearner(Learner):
     def _prepared(self, batch: Batch) -> Callable[[], None]:
         """What takes the gradient steps on a rollout; settings and the order of steps are those of now."""
         steps = self.statistics.steps
-        now = self.steps_before + steps
+        now, rollout = self.steps_before + steps, self.rollout.steps(self.rollouts)
         self.set_lr(steps)
         number, epochs = self.rollouts_before + self.rollouts, range(self.config.num_epochs)
         order = np.stack([shuffled(len(batch.obs), self.shuffle, number, epoch) for epoch in epochs])
@@ -135,7 +135,7 @@ class PPOLearner(Learner):
                 return
             with self.luck():
                 (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
-            self.check_finite("total_loss", steps)
+            self.check_finite("total_loss", steps, lambda: self._blamed(rollout))
 
         return fit
 
@@ -159,9 +159,7 @@ class PPOLearner(Learner):
         """The valid steps of the rollout, with advantages and returns, in the order of time, then environment."""
         steps, config = self.rollout.steps(self.rollouts), self.config
         self.statistics.add(steps.reward, steps.terminated, steps.truncated, steps.valid)
-        if not np.isfinite(steps.reward).all():
-            bad = np.flatnonzero(~np.isfinite(steps.reward).all(0)).tolist()
-            raise ValueError(f"rewards are not finite (environments {bad})")
+        self._check(steps)
         advantages, returns = gae(
             steps.reward,
             steps.value,
@@ -179,6 +177,15 @@ class PPOLearner(Learner):
         if steps.valid.all():
             return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
         return Batch(*(array[steps.valid] for array in kept))
+
+    def _blamed(self, steps: Steps) -> list[int]:
+        """The environments whose observations are not finite."""
+        return _environments(steps.valid & ~is_finite(self.rollout.space, steps.obs))
+
+    def _check(self, steps: Steps) -> None:
+        """ValueError for rewards and masks that nothing can be learned from."""
+        if bad := _environments(~np.isfinite(steps.reward)):
+            raise ValueError(f"rewards are not finite (environments {bad})")
 
     def _reward_scale(self, steps: Steps) -> float:
         """What rewards are multiplied with, by the returns of all rollouts and this one."""
@@ -276,6 +283,12 @@ class PPOLearner(Learner):
                 self.background.close()
         finally:
             super().close()
+
+
+def _environments(bad: Array) -> list[int]:
+    """Those that some of the steps `[T, N]` say of."""
+    environments: list[int] = np.flatnonzero(bad.any(0)).tolist()
+    return environments
 
 
 def _select(obs: Any, index: Tensor) -> Any:

@@ -134,7 +134,11 @@ class Restorable(ABC, Generic[C]):
         return {name: value.cpu().numpy().copy() for name, value in self.learner.module.state_dict().items()}
 
     def set_weights(self, weights: Mapping[str, Array]) -> None:
-        """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`."""
+        """Set the weights everywhere; ValueError if names or shapes are not those of `get_weights`, or not all is
+        finite.
+        """
+        if bad := [name for name, value in weights.items() if not np.isfinite(np.asarray(value)).all()]:
+            raise ValueError(f"these weights are not finite: {', '.join(bad)}")
         self._load_weights(weights)
         self._spread_weights()
 

@@ -11,9 +11,11 @@ import numpy.typing as npt
 from reactvec import InputPort, OutputPort, reaction
 from reactvec.port_types import port_type
 
+from .checks import why_not_finite
 from .draws import Draws
 from .heads import Gaussian
 from .inference import BlockInference
+from .observations import is_finite
 from .parameters import FlatParameters
 from .policy_weights import ARRIVED, TorchWeightedPolicy
 from .progress import Progress
@@ -77,9 +79,9 @@ class SoftPolicy(TorchWeightedPolicy):
     def _outputs(self, obs: Array, steps: int) -> Array:
         outputs = self.inference(obs)
         if not np.isfinite(outputs).all():
+            bad = np.flatnonzero(~is_finite(self.inference.space, obs)).tolist()
             raise FloatingPointError(
-                f"the actor's outputs are not finite after {steps} environment steps: an observation is not finite, or "
-                "lr is too high"
+                f"the actor's outputs are not finite after {steps} environment steps: {why_not_finite(bad)}"
             )
         return outputs
 

@@ -345,7 +345,9 @@ def test_what_is_not_finite_is_named():
     ):
         algorithm.train()
     with (
-        pytest.raises(FloatingPointError, match=r"qf_loss is nan after .* an observation is not finite"),
-        small(env=lambda: Broken("obs")).build_algo() as algorithm,
+        pytest.raises(
+            FloatingPointError, match=r"qf_loss is nan after .* observations are not finite \(environments \[1\]\)"
+        ),
+        small(env=[cartpole, lambda: Broken("obs")]).build_algo() as algorithm,
     ):
         algorithm.train()

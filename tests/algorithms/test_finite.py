@@ -5,6 +5,7 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from tests.algorithms.agents import small, small_ppo, small_sac
 
@@ -39,3 +40,30 @@ def test_what_is_observed_after_a_termination_does_not_matter(config):
         for _ in range(3):
             algorithm.train()
         assert all(np.isfinite(weights).all() for weights in algorithm.get_weights().values())
+
+
+def test_what_cannot_be_predicted_is_named():
+    observations = np.zeros((3, 4), np.float32)
+    observations[1, 2] = np.nan
+    with small_ppo().build_algo() as algorithm:
+        for broken, rows in ((observations, "1"), (np.full(4, np.inf), "0")):
+            with pytest.raises(ValueError, match=rf"observations are not finite \(rows \[{rows}\]\)"):
+                algorithm.predict(broken)
+        weights = algorithm.get_weights()
+        name = next(iter(weights))
+        with pytest.raises(ValueError, match=f"these weights are not finite: {name}"):
+            algorithm.set_weights({**weights, name: weights[name] * np.nan})
+        np.testing.assert_equal(algorithm.get_weights(), weights)
+
+
+def test_a_network_of_the_callers_may_know_what_to_do_with_nan():
+    class Net(torch.nn.Module):
+        def __init__(self, *spaces):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 2)
+
+        def forward(self, observations):
+            return self.layer(observations.nan_to_num())
+
+    with small(model=Net).build_algo() as algorithm:
+        assert algorithm.predict(np.full(4, np.nan)) == algorithm.predict(np.zeros(4))

@@ -1,5 +1,7 @@
 """PPO: losses by hand, one result for all placements, spaces, and learning."""
 
+from functools import partial
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -267,16 +269,26 @@ def test_rewards_that_are_not_finite():
         algorithm.train()
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the variance of returns
 def test_observations_that_are_not_finite():
     class Broken(gym.ObservationWrapper):
         def observation(self, observation):
             return np.full_like(observation, np.nan)
 
-    with (
-        small(env=lambda: Broken(gym.make("CartPole-v1"))).build_algo() as algorithm,
-        pytest.raises(FloatingPointError, match="an observation is not finite"),
+    class Huge(gym.RewardWrapper):
+        def reward(self, reward):
+            return 1e30
+
+    good = partial(gym.make, "CartPole-v1")
+    for env, message in (
+        (
+            [good, good, lambda: Broken(good()), good],
+            r"after 128 .* observations are not finite \(environments \[2\]\)",
+        ),
+        (lambda: Huge(good()), "lr is too high, or rewards or observations are too large"),
     ):
-        algorithm.train()
+        with small(env=env).build_algo() as algorithm, pytest.raises(FloatingPointError, match=message):
+            algorithm.train()
 
 
 def test_it_explains_what_runs_in_torch_and_why():

@@ -263,6 +263,17 @@ def test_what_is_not_finite_is_named():
         algorithm.train()
     with (
         small(lr=1e30).build_algo() as algorithm,
-        pytest.raises(FloatingPointError, match=r"the actor's outputs are not finite after .* or lr is too high"),
+        pytest.raises(FloatingPointError, match=r"the actor's outputs are not finite after .* lr is too high"),
+    ):
+        algorithm.train()
+
+    class Unseen(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.nan)
+
+    envs = [lambda: gym.make("Pendulum-v1"), lambda: Unseen(gym.make("Pendulum-v1"))]
+    with (
+        small(env=envs, num_envs=None).build_algo() as algorithm,
+        pytest.raises(FloatingPointError, match=r"observations are not finite \(environments \[1\]\)"),
     ):
         algorithm.train()
