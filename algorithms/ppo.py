@@ -30,6 +30,7 @@ from .export import GreedyPolicy
 from .heads import make_head
 from .inference import BlockInference, KernelInference
 from .kernels.actor_critic import ActorCriticKernel
+from .mask import NO_CHOICE, leaves_no_choice
 from .model_config import ModelConfig
 from .parameters import FlatParameters
 from .ppo_config import PPOConfig
@@ -141,6 +142,11 @@ class PPO(Algorithm[PPOConfig]):
         if exact:
             self.policy.act_by(arrays["acting"])
             self.learner.remember(arrays)
+
+    def _check_rows(self, rows: Array) -> None:
+        super()._check_rows(rows)
+        if bad := np.flatnonzero(leaves_no_choice(self.inputs, self.head, rows)).tolist():
+            raise ValueError(f"masks {NO_CHOICE} (rows {bad})")
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         outputs = np.ascontiguousarray(outputs[:, :-1])

@@ -20,6 +20,7 @@ from .encoding import Inputs
 from .episodes import EpisodeStatistics
 from .kernels.rollout import shuffled
 from .learner import Learner
+from .mask import NO_CHOICE, leaves_no_choice
 from .observations import as_tensors, is_finite
 from .parameters import FlatParameters
 from .piecewise import Piecewise
@@ -186,6 +187,8 @@ class PPOLearner(Learner):
         """ValueError for rewards and masks that nothing can be learned from."""
         if bad := _environments(~np.isfinite(steps.reward)):
             raise ValueError(f"rewards are not finite (environments {bad})")
+        if bad := _environments(leaves_no_choice(self.inputs, self.head, steps.obs) & steps.valid):
+            raise ValueError(f"masks {NO_CHOICE} (environments {bad})")
 
     def _reward_scale(self, steps: Steps) -> float:
         """What rewards are multiplied with, by the returns of all rollouts and this one."""
