@@ -16,7 +16,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from reactvec._stepping import step_rows
-from reactvec.env_traits import EnvTraits
+from reactvec.env_traits import EnvTraits, make_env
 from reactvec.failures import note
 from reactvec.handover import packed
 from reactvec.port_types import ARRAYS, port_type, row_writer, unpack_row
@@ -124,7 +124,7 @@ class EnvBank(Reactor):
     def _make(self, i: int) -> gym.Env[Any, Any]:
         """A new environment for row i."""
         try:
-            return self.env_fns[i]()
+            return make_env(self.env_fns[i])
         except Exception as error:
             if any(env is not None for env in self.envs):  # after a fork, those of the caller count as well
                 note(

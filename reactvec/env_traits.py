@@ -28,6 +28,14 @@ class EnvTraits:
         return cls(env.observation_space, env.action_space, dict(env.metadata), env.render_mode)
 
 
+def make_env(env_fn: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
+    """What the function makes; TypeError if that is no environment."""
+    env: gym.Env[Any, Any] | None = env_fn()
+    if env is None:  # a forgotten `return`
+        raise TypeError(f"{env_fn!r} made no environment: it returned None")
+    return env
+
+
 def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> EnvTraits:
     """The traits of an environment that is built, asked and closed in a process of its own.
 
@@ -46,6 +54,6 @@ def probe(env_fn: Callable[[], gym.Env[Any, Any]], options: ProcessOptions) -> E
 
 
 def _tell(env_fn: Callable[[], gym.Env[Any, Any]], send: Send) -> None:
-    env = env_fn()
+    env = make_env(env_fn)
     send(EnvTraits.of(env))
     env.close()

@@ -21,7 +21,7 @@ from reactvec.env_bank import (
     name_environment,
     naming,
 )
-from reactvec.env_traits import EnvTraits, probe
+from reactvec.env_traits import EnvTraits, make_env, probe
 from reactvec.envs import specialise
 from reactvec.envs.kernel_bank import KernelBank
 from reactvec.native_infos import NativeInfos
@@ -159,7 +159,7 @@ def make_env_bank(
         bank.how = "Python: isolated"
         return bank
     with naming(0):
-        built = [env_fns[0]()]
+        built = [make_env(env_fns[0])]
     try:
         kernel, reason = _find_kernel(env_fns, built, autoreset_mode, native)
         if kernel is not None:

@@ -351,3 +351,8 @@ def test_what_is_not_finite_is_named():
         small(env=[cartpole, lambda: Broken("obs")]).build_algo() as algorithm,
     ):
         algorithm.train()
+
+
+def test_a_function_that_makes_no_environment():
+    with pytest.raises(TypeError, match=r"made no environment: it returned None\nraised by sub-environment 0"):
+        small(env=lambda: None).build_algo()
