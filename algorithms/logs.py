@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from typing_extensions import Self
 
+from .checks import ConfigError
 from .config import AlgorithmConfig
 from .event_log import EventLog, WandbLog
 from .progress_file import STEPS, CsvFile, JsonLinesFile
@@ -35,9 +36,12 @@ class Logs:
         if config.wandb_project is not None:
             self._logs.append(WandbLog(config.wandb_project, config.stored(), config.log_dir, steps))
         if config.log_dir is not None:
-            table = CsvFile(config.log_dir, steps)
+            try:
+                table = CsvFile(config.log_dir, steps)
+                self._logs += [table, JsonLinesFile(config.log_dir, steps), EventLog(config.log_dir, steps)]
+            except OSError as error:
+                raise ConfigError(f"log_dir={config.log_dir!r} cannot be written: {error.strerror or error}") from error
             self._logged = int(table.steps)
-            self._logs += [table, JsonLinesFile(config.log_dir, steps), EventLog(config.log_dir, steps)]
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Log a result if the last that was logged is `interval` environment steps ago, or if it was evaluated."""

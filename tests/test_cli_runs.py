@@ -69,6 +69,10 @@ def test_several_seeds_from_the_command_line(capsys, tmp_path):
         (["train", "ppo", "--resume", "nowhere"], "nowhere is no checkpoint, and holds none"),
         (["train", "dqn", "--resume", "{c}/seed_0"], "is of PPO, not of DQN"),
         (["eval", "nowhere"], "nowhere is no checkpoint, and holds none"),
+        (
+            ["train", "ppo", "--env", "CartPole-v1", "--log-dir", "/dev/null/x"],
+            "log_dir='/dev/null/x' cannot be written: ",
+        ),
         (["eval", "{c}/seed_0", "--episodes", "0"], "--episodes 0: give 1 or more"),
         (["eval", "{c}/seed_0", "--env", "Acrobot-v1"], "checkpoint of PPO on Box"),
         (["plot", "nowhere"], "nowhere holds no progress.csv; train with log_dir"),

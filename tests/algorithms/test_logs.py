@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from reactvec.algorithms import MissingExtra, train_ppo
+from reactvec.algorithms import ConfigError, MissingExtra, train_ppo
 from reactvec.algorithms.progress_file import STEPS, CsvFile, JsonLinesFile, read_csv
 
 SMALL = {
@@ -20,6 +20,13 @@ SMALL = {
     "progress": False,
 }
 RETURN = "env_runners/episode_return_mean"
+
+
+@pytest.mark.parametrize("folder", ["file", "file/deeper"])
+def test_a_folder_that_cannot_be_written(tmp_path, folder):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=rf"log_dir='{tmp_path / folder}' cannot be written: "):
+        train_ppo("CartPole-v1", 128, log_dir=tmp_path / folder, **SMALL)
 
 
 def lines_of(folder):
