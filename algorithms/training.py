@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from typing_extensions import Unpack
+
+from reactvec.whole_number import whole_number
 
 from .algorithm import Algorithm
 from .checkpoint_folder import claim, newest
@@ -218,7 +220,7 @@ def _train(
         return _train_one(algorithm_class, kind, config, given, resume, progress)
     if "seed" in given:
         raise ConfigError("seed is given beside seeds; leave one out")
-    runs = []
+    runs, seeds = [], _checked(seeds)
     for seed in seeds:
         own, origin = {**_folders_of_seed(given, config, seed), "seed": seed}, _seeds_checkpoint(resume, seed)
         if origin is None and (folder := own.get("checkpoint_dir")) is not None:
@@ -226,8 +228,19 @@ def _train(
         runs.append((own, origin))
     results = [_train_one(algorithm_class, kind, config, own, origin, progress) for own, origin in runs]
     if progress and results:
-        print(summary(list(seeds), results))
+        print(summary(seeds, results))
     return results
+
+
+def _checked(seeds: Sequence[int]) -> list[int]:
+    """Seeds that each have a run; ConfigError unless they are whole numbers >= 0, each there once."""
+    found = [whole_number(seed) for seed in seeds] if isinstance(seeds, Iterable) else [None]
+    numbers = [number for number in found if number is not None and number >= 0]
+    if len(numbers) < len(found):
+        raise ConfigError(f"seeds={seeds!r} must be whole numbers >= 0, such as [0, 1000, 2000]")
+    if len({*numbers}) < len(numbers):
+        raise ConfigError(f"seeds={seeds!r} has one of them twice; leave it out")
+    return numbers
 
 
 def _folders_of_seed(given: dict[str, Any], config: AlgorithmConfig | None, seed: int) -> dict[str, Any]:

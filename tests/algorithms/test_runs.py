@@ -47,6 +47,21 @@ def test_a_resumed_run_remembers_the_best(tmp_path):
         assert resumed.evaluation == whole.evaluation
 
 
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        (5, "seeds=5 must be whole numbers >= 0"),
+        ("12", "seeds='12' must be whole numbers"),
+        ([0, -1], r"seeds=\[0, -1\] must be"),
+        ([1.5], "must be whole numbers"),
+        ([1, 2, 1], r"seeds=\[1, 2, 1\] has one of them twice"),
+    ],
+)
+def test_seeds_that_make_no_sense(seeds, message):
+    with pytest.raises(ConfigError, match=message):
+        train_ppo("CartPole-v1", 256, seeds=seeds, progress=False, **FAST)
+
+
 def test_without_evaluations_there_is_no_best():
     result = train_ppo("CartPole-v1", 256, progress=False, **FAST)
     assert result.best is None
