@@ -25,7 +25,7 @@ from .checks import ConfigError
 from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_observations, evaluation_bank, execute, make_reactor, place_of
+from .environments import EnvReactor, check_space, evaluation_bank, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
 from .evaluation import Evaluation
 from .export import GreedyPolicy, export
@@ -99,8 +99,8 @@ class Algorithm(Restorable[C]):
         self.envs: EnvReactor = topology.add("envs", make_reactor(config))
         topology.external(self.envs.request)
         self.num_envs = self.envs.num_envs if isinstance(self.envs, VectorEnvReactor) else self.envs.rows
-        self.observation_space = check_observations(self.envs.single_observation_space)
-        self.action_space = self.envs.single_action_space
+        self.observation_space = check_space("observations", self.envs.single_observation_space)
+        self.action_space = check_space("actions", self.envs.single_action_space)
         self.statistics = EpisodeStatistics(self.num_envs, tells=bool(functions(config.on_episode_end)))
         self._always_valid: list[InputPort] = []
         self.place = place_of(config, self.envs)

@@ -126,8 +126,11 @@ def learner_workers(config: AlgorithmConfig) -> int:
     return min(config.num_workers or placement.usable_cores(), placement.usable_cores())
 
 
-def check_observations(space: gym.Space[Any]) -> gym.Space[Any]:
-    """The observation space, if ports can carry it; else ConfigError."""
-    if np.dtype(port_type(space)[1]).hasobject:
-        raise ConfigError(f"observations of {space} have no fixed shape; wrap the environment")
+def check_space(name: str, space: gym.Space[Any]) -> gym.Space[Any]:
+    """The space of what `name` says, if ports can carry it and there is something to carry; else ConfigError."""
+    shape, dtype = port_type(space)
+    if np.dtype(dtype).hasobject:
+        raise ConfigError(f"{name} of {space} have no fixed shape; wrap the environment")
+    if 0 in shape or not np.dtype(dtype).itemsize:
+        raise ConfigError(f"{name} of {space} hold nothing; wrap the environment")
     return space

@@ -356,3 +356,21 @@ def test_what_is_not_finite_is_named():
 def test_a_function_that_makes_no_environment():
     with pytest.raises(TypeError, match=r"made no environment: it returned None\nraised by sub-environment 0"):
         small(env=lambda: None).build_algo()
+
+
+class Nothing(gym.Wrapper):
+    """An environment whose observations or actions have no numbers."""
+
+    def __init__(self, **spaces):
+        super().__init__(cartpole())
+        for name, space in spaces.items():
+            setattr(self, name, space)
+
+
+def test_spaces_that_hold_nothing():
+    for empty in (spaces.Box(-1, 1, (0,)), spaces.Box(-1, 1, (2, 0, 3)), spaces.Dict(), spaces.Tuple(())):
+        with pytest.raises(ConfigError, match=r"observations of .* hold nothing"):
+            small(env=lambda empty=empty: Nothing(observation_space=empty)).build_algo()
+    for config in (small_ppo, small_sac):
+        with pytest.raises(ConfigError, match=r"actions of .* hold nothing"):
+            config(env=lambda: Nothing(action_space=spaces.Box(-1, 1, (0,)))).build_algo()
