@@ -85,6 +85,8 @@ def newest(path: str | os.PathLike[str]) -> Path:
         for message in damaged:
             warnings.warn(f"{message}. Going on from {part} instead", RuntimeWarning, stacklevel=3)
         return part
+    if not damaged and (seeds := sorted(folder.glob("seed_*"))):
+        raise CheckpointError(f"{folder} holds a folder for each of several seeds; name one, such as {seeds[0]}")
     raise CheckpointError(damaged[0] if damaged else f"{folder} is no checkpoint, and holds none")
 
 

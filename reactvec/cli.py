@@ -47,9 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words and words[0] in _COMMANDS else " ".join(words[:2])
-    if command in ("", "-h", "--help", "help"):
+    verb, _, algorithm = command.partition(" ")
+    if command == "" or verb in _HELP or (verb in _VERBS and algorithm in _HELP):
         print(USAGE, end="")
         return 0
+    if command in _VERBS:
+        print(f"reactvec: {command} what?\n\n{USAGE}", end="", file=sys.stderr)
+        return 2
     if command not in _COMMANDS:
         near = difflib.get_close_matches(command, _COMMANDS, n=1) or list(_COMMANDS)
         print(f"reactvec has no command {command!r}; did you mean `reactvec {near[0]}`?", file=sys.stderr)
@@ -225,6 +229,8 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "tune": tune,
     "info": info,
 }
+_VERBS = {name.partition(" ")[0] for name in _COMMANDS if " " in name}
+_HELP = ("-h", "--help", "help")
 
 
 def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) -> Any:

@@ -71,6 +71,13 @@ def test_sac(capsys):
     assert "did you mean --initial-alpha?" in err
 
 
+@pytest.mark.parametrize("verb", ["train", "explain"])
+def test_a_verb_alone_gets_the_usage(capsys, verb):
+    for word in ("--help", "-h", "help"):
+        assert run(capsys, verb, word) == (0, cli.USAGE, "")
+    assert run(capsys, verb) == (2, "", f"reactvec: {verb} what?\n\n{cli.USAGE}")
+
+
 def test_config_file(capsys, tmp_path):
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"env": "CartPole-v1", "num_envs": 3, "lr": [[0, 1e-3], [1, 0]]}))

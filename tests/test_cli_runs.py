@@ -69,6 +69,7 @@ def test_several_seeds_from_the_command_line(capsys, tmp_path):
         (["train", "ppo", "--resume", "nowhere"], "nowhere is no checkpoint, and holds none"),
         (["train", "dqn", "--resume", "{c}/seed_0"], "is of PPO, not of DQN"),
         (["eval", "nowhere"], "nowhere is no checkpoint, and holds none"),
+        (["eval", "{c}"], "c holds a folder for each of several seeds; name one, such as {c}/seed_0"),
         (
             ["train", "ppo", "--env", "CartPole-v1", "--log-dir", "/dev/null/x"],
             "log_dir='/dev/null/x' cannot be written: ",
@@ -85,7 +86,7 @@ def test_mistakes_are_named(capsys, trained, words, message):
     words = [word.format(c=trained / "c", log=trained / "log") for word in words]
     code, out, err = run(capsys, *words)
     assert (code, out) == (2, "")
-    assert message in err
+    assert message.format(c=trained / "c") in err
 
 
 def test_a_module_in_an_id_is_not_imported_unasked(capsys, trained, tmp_path):
