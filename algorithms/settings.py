@@ -80,8 +80,8 @@ class Settings:
         first bad one.
         """
         for name, value in self.__dict__.items():
-            if isinstance(value, np.integer):
-                self.__dict__[name] = int(value)
+            if isinstance(value, np.integer | np.floating):
+                self.__dict__[name] = int(value) if isinstance(value, np.integer) else float(value)
         name = ""
         try:
             for name in self._ramps:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reactvec.algorithms import ConfigError, DQNConfig, ModelConfig, ReplayBufferConfig, UnknownSetting
+from reactvec.algorithms import ConfigError, DQNConfig, ModelConfig, PPOConfig, ReplayBufferConfig, UnknownSetting
 from reactvec.algorithms.dqn_config import DQNSettings
 
 
@@ -153,6 +153,16 @@ def test_rllibs_types_of_replay_buffers_are_understood(kind, prioritized):
     ramp = ((0.0, 0.4), (1.0, 1.0))
     assert config == ReplayBufferConfig(capacity=50_000, prioritized=prioritized, alpha=0.5, beta=ramp)
     assert given["type"] is kind
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = PPOConfig(lr=np.float32(0.5), gamma=np.float64(0.5), vf_clip_param=np.float16(0.5), num_envs=np.int64(3))
+    assert config == PPOConfig(lr=0.5, gamma=0.5, vf_clip_param=0.5, num_envs=3)
+    assert {type(value) for value in (config.lr, config.gamma, config.vf_clip_param)} == {float}
+    assert PPOConfig().training(lr=[(0, np.float32(0.5)), (np.float32(1), 0)]).lr == ((0.0, 0.5), (1.0, 0.0))
+    assert DQNConfig(replay_buffer_config={"alpha": np.float32(0.5)}).replay_buffer_config.alpha == 0.5
+    with pytest.raises(ConfigError, match="lr=nan must be a number"):
+        PPOConfig(lr=np.float32("nan"))
 
 
 def test_freeze_and_copy():
