@@ -135,6 +135,8 @@ def _categories(space: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBina
 def make_head(space: gym.Space[Any], seed: int, purpose: Literal["action", "predict"], squash: bool) -> Head:
     """The head for an action space; ConfigError where there is none. Draws are a function of `seed` and `purpose`."""
     key = Draws(seed, purpose).key
+    if squash and not isinstance(space, spaces.Box):
+        raise ConfigError(f"squash_actions is for real numbers, not for actions of {space}; leave it out")
     try:
         if isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
             return Categories(space, key)
