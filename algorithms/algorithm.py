@@ -33,7 +33,7 @@ from .inference import BlockInference, Inference, block_rows
 from .learner import Learner
 from .model_config import ModelConfig
 from .observations import as_rows, is_finite
-from .progress import Progress, passed, torch_threads
+from .progress import Progress, asked_steps, passed, torch_threads
 from .restoring import C, Restorable
 
 Array = npt.NDArray[Any]
@@ -186,7 +186,11 @@ class Algorithm(Restorable[C]):
         done too, and counts for the next time. `log` gets the result before a checkpoint is written: who goes on from
         that finds it logged. After an iteration that was cut short, by Ctrl-C or an exception, environments begin
         anew, since nobody knows how far the step came in which that happened.
+
+        Raises:
+            ValueError: `steps` is no whole number >= 0.
         """
+        steps = asked_steps(steps)
         if self.cut_short:
             self._begin_anew()
         if self.execution.closed:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+
+from reactvec.whole_number import whole_number
 
 
 @dataclass
@@ -38,6 +41,14 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def asked_steps(steps: Any) -> int:
+    """How many environment steps someone asks for; ValueError where that is no whole number >= 0."""
+    number = whole_number(steps)
+    if number is None or number < 0:
+        raise ValueError(f"steps must be a whole number >= 0, not {steps!r}")
+    return number
 
 
 def passed(interval: int | None, before: int, now: int) -> bool:

@@ -353,6 +353,14 @@ def test_what_is_not_finite_is_named():
         algorithm.train()
 
 
+@pytest.mark.parametrize("steps", [-3, 2.5, "3", True, None])
+def test_steps_are_counted_in_whole_numbers(steps):
+    with small_ppo().build_algo() as algorithm:
+        with pytest.raises(ValueError, match="steps must be a whole number >= 0, not "):
+            algorithm.train_steps(steps)
+        assert algorithm.train_steps(np.int64(128))["num_env_steps_sampled_lifetime"] == 128
+
+
 def test_a_function_that_makes_no_environment():
     with pytest.raises(TypeError, match=r"made no environment: it returned None\nraised by sub-environment 0"):
         small(env=lambda: None).build_algo()
