@@ -6,13 +6,14 @@ cut short or mixed with another is found; it does not protect against somebody w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -144,7 +145,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         version = content["format"]
         if version == FORMAT:
             return _parse(folder, content)
-    except (KeyError, TypeError, AttributeError, ValueError, EOFError, OSError) as error:
+    except Exception as error:  # safetensors, npz and JSON have errors of their own
         reason = str(error) if isinstance(error, CheckpointError) else f"{type(error).__name__}: {error}"
         raise CheckpointError(f"checkpoint {folder} is damaged ({reason}); restore it from a copy") from None
     raise CheckpointError(
@@ -164,6 +165,21 @@ def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     with np.load(io.BytesIO(parts[_ARRAYS]), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])
+
+
+@contextlib.contextmanager
+def understanding() -> Iterator[None]:
+    """CheckpointError for whatever goes wrong where the parts of a checkpoint are looked into: whole, yet not as they
+    are written.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"this checkpoint is not as this version writes it ({type(error).__name__}: {error})"
+        ) from error
 
 
 def under(name: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:

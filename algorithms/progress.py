@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -30,6 +30,12 @@ class Progress:
     """How often it was resumed from a checkpoint."""
     seconds: float = 0.0
     """Wall time inside `train()`."""
+
+    @classmethod
+    def of(cls, stored: Mapping[str, float]) -> Progress:
+        """The inverse of `asdict`; ValueError, TypeError or KeyError for anything else."""
+        counts = {field.name: int(stored[field.name]) for field in fields(cls) if field.name != "seconds"}
+        return cls(**counts, seconds=float(stored["seconds"]))
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from .checkpoint import (
     section,
     stored_settings,
     under,
+    understanding,
     write_checkpoint,
 )
 from .checkpoint_folder import best_path, claim, folder_of, prune, step_path
@@ -212,29 +213,32 @@ class Restorable(ABC, Generic[C]):
         self._take_over(self._state(True))
 
     def _take_over(self, checkpoint: Checkpoint) -> None:
-        weights, arrays, state = checkpoint
-        kept, optimizer = self._fitting(checkpoint)
-        reason = self._obstacle(checkpoint)
+        with understanding():
+            kept, optimizer = self._fitting(checkpoint)
+            before, reason = Progress.of(checkpoint.state["progress"]), self._obstacle(checkpoint)
         if reason is None:
             reason = self._go_on(checkpoint)
         self.restart_reason, self._claimed = reason, False
         if reason is not None:
-            before = Progress(**state["progress"])
             self.stop()
             self._open(replace(before, restarts=before.restarts + 1))
-        self.statistics.returns.extend(state["returns"])
-        self.statistics.lengths.extend(state["lengths"])
+        with understanding():
+            self._load(checkpoint, kept, optimizer, reason is None)
+
+    def _load(self, checkpoint: Checkpoint, kept: dict[str, Array], optimizer: dict[str, Array], exact: bool) -> None:
+        """Take over what there is to take over by a program that may, or may not, stand as it stood."""
+        weights, arrays, state = checkpoint
+        self.statistics.returns.extend(map(float, state["returns"]))
+        self.statistics.lengths.extend(map(int, state["lengths"]))
         self._load_weights(weights)
-        if reason is not None:
+        if not exact:
             self._spread_weights()
         self._load_arrays(kept)
         self.learner.load_optimizer_state(optimizer)
-        if memory := section(arrays, "memory"):
-            self._load_memory(memory, reason is None)
-        self.best = BestModel()
-        if state["best"] is not None:
-            mean_return, steps = state["best"]
-            self.best = BestModel(mean_return, steps, section(arrays, "best"))
+        if (memory := section(arrays, "memory")) or exact:
+            self._load_memory(memory, exact)
+        found = state["best"]
+        self.best = BestModel() if found is None else BestModel(float(found[0]), int(found[1]), section(arrays, "best"))
 
     def _call(self, event: str, **arguments: Any) -> None:
         for function in functions(getattr(self.config, event)):
@@ -251,7 +255,10 @@ class Restorable(ABC, Generic[C]):
             )
         kept = {name: array for name, array in arrays.items() if "/" not in name}
         optimizer = section(arrays, "optimizer")
-        bad = differing(weights, self.learner.module.state_dict()) + differing(kept, self._arrays())
+        own = self.learner.module.state_dict()
+        bad = differing(weights, own) + differing(kept, self._arrays())
+        if state["best"] is not None:
+            bad += differing(section(arrays, "best"), own)
         if bad or not self.learner.optimizer_fits(optimizer):
             what = ", ".join(bad) or "the optimizer's state"
             raise CheckpointError(f"this checkpoint is of another network than the config's: {what}")
@@ -277,14 +284,21 @@ class Restorable(ABC, Generic[C]):
 
     def _go_on(self, checkpoint: Checkpoint) -> str | None:
         """Open the program anew as it stood; or why its environments cannot be brought back."""
-        run, arrays = checkpoint.state["run"], checkpoint.arrays
+        with understanding():
+            before = Progress.of(checkpoint.state["run"]["before"])
         self.stop()
-        self._open(Progress(**run["before"]))
+        self._open(before)
+        with understanding():
+            return self._stand_as(checkpoint)
+
+    def _stand_as(self, checkpoint: Checkpoint) -> str | None:
+        """See _go_on."""
+        run, arrays = checkpoint.state["run"], checkpoint.arrays
         if not restore_all(self.execution, self.envs, run["envs"]):
             return "the environments are others"
         self.execution.go_on(Snapshot(run["tag"], section(arrays, "ports")))
         self.statistics.go_on(run["counted"], **section(arrays, "episodes"))
-        self._asked = run["asked"]
+        self._asked = int(run["asked"])
         for name, counters in run["reactors"].items():
             reactor = self.execution.topology.reactors[name]
             for counter in getattr(reactor, "saved", ()):
@@ -344,13 +358,14 @@ class Restorable(ABC, Generic[C]):
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
         checkpoint = read_checkpoint(path)
-        check_algorithm(path, checkpoint, cls.__name__)
-        stored = stored_settings(path, checkpoint, settings)
+        with understanding():
+            check_algorithm(path, checkpoint, cls.__name__)
+            stored = stored_settings(path, checkpoint, settings)
         if (folder := folder_of(path)) is not None:  # which may have been moved, or copied
             stored["checkpoint_dir"] = str(folder)
         try:
             config = cls.config_class.from_dict(stored)
-        except ConfigError as error:
+        except (ConfigError, TypeError) as error:
             raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
         algorithm = cls(config.update(settings))
         try:

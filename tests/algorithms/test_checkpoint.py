@@ -1,5 +1,6 @@
 """Checkpoints come back whole or not at all, and loading them runs nothing."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -206,6 +207,66 @@ def test_an_id_that_imports_a_module_must_be_passed(tmp_path, name):
     write_checkpoint(tmp_path / "one", state)
     with pytest.raises(CheckpointError, match=f"imports a module.*{name}="):
         DQN.from_checkpoint(tmp_path / "one")
+
+
+PATHS = [
+    *([name] for name in ("algorithm", "config", "spaces", "progress", "best", "returns", "lengths", "run")),
+    *(["config", name] for name in ("model", "replay_buffer_config", "lr", "seed")),
+    *(["progress", name] for name in ("steps", "tags")),
+    *(["run", name] for name in ("tag", "before", "asked", "counted", "reactors")),
+]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    with small(save_replay_buffer=True, total_timesteps=400, evaluation_interval=400).build_algo() as algorithm:
+        algorithm.train()
+        return algorithm.get_state()
+
+
+@pytest.mark.parametrize("value", ["text", [None]], ids=str)
+@pytest.mark.parametrize("path", PATHS, ids="/".join)
+def test_a_whole_checkpoint_of_nonsense_is_one_clear_error(tmp_path, whole, path, value):
+    """One whose sums are right: something else wrote it."""
+    state = json.loads(json.dumps(whole.state))
+    inside = state
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    write_checkpoint(tmp_path / "one", whole._replace(state=state))
+    with pytest.raises(CheckpointError):
+        DQN.from_checkpoint(tmp_path / "one").stop()
+    del inside[path[-1]]
+    write_checkpoint(tmp_path / "one", whole._replace(state=state))
+    if path[0] != "config":  # what is missing there takes its default
+        with pytest.raises(CheckpointError):
+            DQN.from_checkpoint(tmp_path / "one").stop()
+
+
+def test_whole_files_of_nonsense_are_one_clear_error(tmp_path):
+    for name in ("weights.safetensors", "arrays.npz"):
+        folder = write_checkpoint(tmp_path / name, CHECKPOINT)
+        (folder / name).write_bytes(pickle.dumps("nonsense"))
+        content = json.loads((folder / "checkpoint.json").read_bytes())
+        del content["sum"]
+        content["sha256"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        total = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        (folder / "checkpoint.json").write_text(json.dumps({**content, "sum": total}))
+        with pytest.raises(CheckpointError, match="is damaged"):
+            read_checkpoint(folder)
+
+
+def test_missing_arrays_are_one_clear_error(whole):
+    assert any(name.startswith("best/") for name in whole.arrays)
+    with small(save_replay_buffer=True, total_timesteps=400).build_algo() as algorithm:
+        for name in whole.arrays:
+            arrays = {other: array for other, array in whole.arrays.items() if other != name}
+            if name.startswith("ports/"):  # then it is another program's
+                algorithm.set_state(whole._replace(arrays=arrays))
+                assert "other ports" in algorithm.restart_reason
+            else:
+                with pytest.raises(CheckpointError):
+                    algorithm.set_state(whole._replace(arrays=arrays))
 
 
 @pytest.mark.parametrize("part", ["weights", "arrays"])
