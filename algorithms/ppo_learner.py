@@ -15,6 +15,7 @@ from reactvec import InputPort, OutputPort, reaction
 
 from .actor_critic import ActorCritic
 from .background import Background
+from .checkpoint import section, under
 from .draws import Draws
 from .encoding import Inputs
 from .episodes import EpisodeStatistics
@@ -225,13 +226,15 @@ class PPOLearner(Learner):
         return found
 
     def memory(self) -> dict[str, Array]:
-        """Copies of the discounted returns of episodes that go on."""
-        return {} if self.returns is None else {"returns": self.returns.current.copy()}
+        """Copies of the discounted returns of episodes that go on, and of what a pipeline reports next."""
+        found = {} if self.returns is None else {"returns": self.returns.current.copy()}
+        return {**found, **under("settled", {name: np.array(value) for name, value in self._settled.items()})}
 
     def remember(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of `memory`."""
         if self.returns is not None:
             self.returns.current[...] = arrays["returns"]
+        self._settled = {name: float(value) for name, value in section(arrays, "settled").items()}
 
     def load_arrays(self, arrays: Mapping[str, Array]) -> None:
         """The inverse of `arrays`."""

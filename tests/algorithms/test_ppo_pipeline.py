@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from reactvec.algorithms import train_ppo
+from reactvec.algorithms import PPO, train_ppo
 from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import trained_ppo as trained
 from tests.algorithms.agents import weights_of
@@ -91,6 +91,16 @@ def test_a_pipeline_reports_what_is_done():
         assert first["num_gradient_steps_lifetime"] == 0
         assert np.isfinite(second["total_loss"])
         assert second["num_gradient_steps_lifetime"] == 2 * 3
+
+
+def test_a_resumed_pipeline_reports_what_is_done(tmp_path):
+    with small(pipeline=True).build_algo() as algorithm:
+        for _ in range(2):
+            algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+        expected = algorithm.train()["learners"]
+    with PPO.from_checkpoint(path) as resumed:
+        assert resumed.train()["learners"] == expected
 
 
 def test_an_error_of_a_pipeline_comes_back():
