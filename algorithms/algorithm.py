@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from torch import nn
 from typing_extensions import Self
 
 from reactvec import EnvBank, InputPort, Schedule, Topology
-from reactvec.native_env_bank import NativeEnvBank
 
+from .agent import Agent
 from .best_model import BestModel
 from .callbacks import functions
+from .checkpoint_folder import best_path, claim, prune, step_path
 from .checks import ConfigError
 from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
-from .environments import EnvReactor, check_space, evaluation_bank, execute, make_reactor, place_of
+from .environments import EnvReactor, check_space, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
-from .evaluation import Evaluation
-from .export import GreedyPolicy, export
-from .inference import BlockInference, Inference, block_rows
 from .learner import Learner
-from .model_config import ModelConfig
-from .observations import as_rows, is_finite
 from .progress import Progress, asked_steps, passed, torch_threads
-from .restoring import C, Restorable
+from .restoring import C
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +44,7 @@ def close_reactors(topology: Topology) -> None:
             reactor.close()
 
 
-class Algorithm(Restorable[C]):
+class Algorithm(Agent[C]):
     """One training: `train()` runs an iteration, `evaluate()` and `predict()` use the weights learned so far.
 
     Subclasses build their reactors in `_assemble`. A context manager; `stop()` closes the environments, after
@@ -60,10 +53,6 @@ class Algorithm(Restorable[C]):
 
     tags_per_round = 1
     """Training runs whole multiples of so many tags."""
-    device: str
-    """Torch device of learner and policy."""
-    net: Any
-    """The kernel that acts and predicts, or why torch does."""
     learner_net: Any
     """The kernel that learns, or why torch does."""
 
@@ -116,7 +105,7 @@ class Algorithm(Restorable[C]):
         self._reset(env_seeds(self.config.seed, self.num_envs, evaluation=False, restarts=restarts))
         self._inference = self._make_inference()
         self._asked = self._predictions = 0
-        self._evaluation: Evaluation | None = None
+        self._evaluation = None
 
     @property
     def spread(self) -> bool:
@@ -143,19 +132,6 @@ class Algorithm(Restorable[C]):
         else:
             topology.external(port)
             self._always_valid.append(port)
-
-    @abstractmethod
-    def _make_inference(self) -> Inference:
-        """What `_actions` gets the outputs from, by the learner's weights."""
-
-    def _block_inference(self, module: nn.Module) -> BlockInference:
-        """A module's outputs, in blocks of rows."""
-        rows = self.config.inference_rows or block_rows(self.observation_space, self.num_envs)
-        return BlockInference(module, self.observation_space, rows, self.device)
-
-    @abstractmethod
-    def _greedy(self) -> GreedyPolicy:
-        """What is exported: the learner's network, and what makes greedy actions of its outputs."""
 
     def _runner_metrics(self) -> dict[str, float]:
         """What the acting part reports, beside episode statistics."""
@@ -273,126 +249,38 @@ class Algorithm(Restorable[C]):
             lines += ["gradient steps, a tag for each minibatch:", "", self.learner.by_kernel.schedule.explain()]
         return "\n".join(lines)
 
-    # Using what was learned
+    # Its checkpoints
 
-    @contextlib.contextmanager
-    def _inferring(self) -> Iterator[Inference]:
-        """The learner's module in evaluation mode."""
-        self.learner.settle()
-        self.learner.module.eval()
-        self._inference.refresh()
-        try:
-            with torch_threads(self.config.learner_threads):
-                yield self._inference
-        finally:
-            self.learner.module.train()
-
-    @abstractmethod
-    def _actions(self, outputs: Array, explore: bool) -> Array:
-        """Actions `[n, *shape]` for outputs `[n, ...]`: the best, or as random as training is now, by draws that are
-        functions of the row and of `self._predictions`.
-        """
-
-    def predict(self, obs: Any, explore: bool = False) -> Any:
-        """The action for one observation, or an array of actions for a batch of them; told apart by shape.
-
-        Actions have the dtype of the action space and lie in it. With `explore`, as random as training is
-        now.
+    def claim_checkpoint_dir(self) -> None:
+        """Before training goes on: leave nothing in `checkpoint_dir` but checkpoints that it came by.
 
         Raises:
-            ValueError: `obs` is neither an observation nor a batch of them, or not finite, where the network is ours.
+            ConfigError: those that are there are of a training that this one does not go on from.
         """
-        rows, single = as_rows(self.observation_space, obs)
-        self._check_rows(rows)
-        with self._inferring() as inference:
-            actions = self._actions(inference(rows), explore).astype(self.action_space.dtype)
-        self._predictions += explore
-        return actions[0] if single else actions
+        folder = self.config.checkpoint_dir
+        if folder is None or self._claimed:
+            return
+        here = Path(folder).resolve()
+        claim(folder, self.progress.steps, ours=here in self._origins)
+        self._origins.add(here)
+        self._claimed = True
 
-    def _check_rows(self, rows: Array) -> None:
-        """ValueError for observations that a network makes nothing of."""
-        bad = np.flatnonzero(~is_finite(self.observation_space, rows)).tolist()
-        if bad and isinstance(self.config.model, ModelConfig):  # the caller's may know what to do with NaN
-            raise ValueError(f"observations are not finite (rows {bad})")
+    def _keep_best(self, mean_return: float) -> None:
+        """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
+        if self.best.is_beaten_by(mean_return):
+            self.best = BestModel(mean_return, self.progress.steps, self.get_weights())
+            if self.config.checkpoint_dir is not None:
+                self.save_to_path(best_path(self.config.checkpoint_dir))
 
-    def compute_single_action(self, obs: Any, explore: bool = False) -> Any:
-        """RLlib's name of `predict`."""
-        return self.predict(obs, explore)
-
-    def evaluate(self, *, draw: int = 0) -> dict[str, Any]:
-        """Run `evaluation_duration` greedy episodes with the weights learned so far.
-
-        Each environment runs the same number. Environments and seeds are disjoint from those of training, and
-        the same at each call; another `draw` has other seeds. Returns
-        `env_runners/{episode_return_mean, _std, _min, _max, episode_len_mean, num_episodes}`.
-        """
-        evaluation, self._evaluation = self._evaluation or self._make_evaluation(), None
-        seeds = env_seeds(self.config.seed, evaluation.envs.rows, evaluation=True, restarts=draw)
-        try:
-            with self._inferring():
-                results = {"env_runners": evaluation.run(seeds)}
-            if isinstance(evaluation.envs, NativeEnvBank) and not self.execution.closed:
-                self._evaluation = evaluation  # kernels remember nothing, so that they may serve the next time
-        finally:
-            if self._evaluation is None:
-                evaluation.close()
-        self._call("on_evaluate_end", metrics=results)
-        return results
-
-    def evaluate_best(self) -> dict[str, Any]:
-        """`evaluate` with the best weights so far (`best`), on seeds that had no part in choosing them."""
-        if not self.best.exists:
-            raise RuntimeError("there was no evaluation yet to choose the best weights by; set evaluation_interval")
-        own = self.get_weights()
-        self._load_weights(self.best.weights)
-        try:
-            return self.evaluate(draw=1)
-        finally:
-            self._load_weights(own)
-
-    def check_evaluation(self) -> None:
-        """ConfigError if there is nothing to evaluate on, known without an evaluation."""
-        bank = self._evaluation_bank(1)
-        bank.close(range(bank.rows))
-
-    def _evaluation_bank(self, count: int) -> EnvBank:
-        bank = evaluation_bank(self.config, count)
-        for verb, its, ours in (
-            ("observes", bank.single_observation_space, self.observation_space),
-            ("takes actions of", bank.single_action_space, self.action_space),
-        ):
-            if its != ours:
-                bank.close(range(bank.rows))  # what was built to learn the spaces
-                raise ConfigError(f"evaluation_env {verb} {its}, not {ours}")
-        return bank
-
-    def _make_evaluation(self) -> Evaluation:
-        config = self.config
-        count = min(config.evaluation_num_envs, config.evaluation_duration)
-        bank = self._evaluation_bank(count)
-        return Evaluation(
-            bank,
-            lambda obs: self._actions(self._inference(obs), False),
-            episodes=config.evaluation_duration // count,
-            place=place_of(config, bank),
-        )
-
-    def export(self, path: str | os.PathLike[str]) -> str:
-        """Write the agent as one program from a batch of observations to greedy actions, normalisation included, by the
-        ending of `path`: .pt2 for `torch.export.load`, .onnx for ONNX. Returns the absolute path.
-
-        Raises:
-            ConfigError: another ending, or a network that cannot be exported.
-            MissingExtra: ONNX needs packages that are not installed.
-            OSError: the file cannot be written; what was there is as it was.
-        """
-        self.learner.settle()
-        return export(self._greedy(), self.observation_space, path)
-
-    def get_module(self) -> nn.Module:
-        """The network that learns, live; changes to it reach the policy only with the next round."""
-        self.learner.settle()
-        return self.learner.module
+    def save_checkpoint(self) -> str:
+        """Write a checkpoint to `checkpoint_dir` as `step_N`, and remove the oldest beyond `keep_checkpoints`."""
+        folder = self.config.checkpoint_dir
+        if folder is None:
+            raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
+        self.claim_checkpoint_dir()
+        path = self.save_to_path(step_path(folder, self.progress.steps))
+        prune(folder, self.config.keep_checkpoints)
+        return path
 
     def stop(self) -> None:
         """Close the environments that training built; stopping again does nothing."""

@@ -31,7 +31,7 @@ from .checkpoint import (
     understanding,
     write_checkpoint,
 )
-from .checkpoint_folder import best_path, claim, folder_of, prune, step_path
+from .checkpoint_folder import folder_of
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
@@ -308,37 +308,6 @@ class Restorable(ABC, Generic[C]):
     def save_to_path(self, path: str | os.PathLike[str]) -> str:
         """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
         return str(write_checkpoint(path, self.get_state()))
-
-    def claim_checkpoint_dir(self) -> None:
-        """Before training goes on: leave nothing in `checkpoint_dir` but checkpoints that it came by.
-
-        Raises:
-            ConfigError: those that are there are of a training that this one does not go on from.
-        """
-        folder = self.config.checkpoint_dir
-        if folder is None or self._claimed:
-            return
-        here = Path(folder).resolve()
-        claim(folder, self.progress.steps, ours=here in self._origins)
-        self._origins.add(here)
-        self._claimed = True
-
-    def _keep_best(self, mean_return: float) -> None:
-        """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
-        if self.best.is_beaten_by(mean_return):
-            self.best = BestModel(mean_return, self.progress.steps, self.get_weights())
-            if self.config.checkpoint_dir is not None:
-                self.save_to_path(best_path(self.config.checkpoint_dir))
-
-    def save_checkpoint(self) -> str:
-        """Write a checkpoint to `checkpoint_dir` as `step_N`, and remove the oldest beyond `keep_checkpoints`."""
-        folder = self.config.checkpoint_dir
-        if folder is None:
-            raise ConfigError("nobody said where to write checkpoints: set checkpoint_dir, or use save_to_path")
-        self.claim_checkpoint_dir()
-        path = self.save_to_path(step_path(folder, self.progress.steps))
-        prune(folder, self.config.keep_checkpoints)
-        return path
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
