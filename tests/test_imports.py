@@ -94,6 +94,7 @@ FOR_ALGORITHMS = (
     "reactvec.processes",
     "reactvec.recovery",
     "reactvec.snapshot",
+    "reactvec.whole_number",
     "reactvec.algorithms",
 )
 FASTEST_S = 0.3
