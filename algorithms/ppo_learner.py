@@ -270,7 +270,8 @@ class PPOLearner(Learner):
                 ratio = log_ratio.exp()
                 surrogate = policy_loss(ratio, advantages, clip)
                 errors = value_loss(values.reshape(-1), old_values, returns, config.vf_clip_param)
-                entropy = self.head.entropy(outputs).mean()
+                # Without weight in the loss it is only reported, and has no derivative to be computed.
+                entropy = self.head.entropy(outputs if entropy_coeff else outputs.detach()).mean()
                 loss = surrogate + config.vf_loss_coeff * errors - entropy_coeff * entropy
             with torch.no_grad():
                 kl = ((ratio - 1) - log_ratio).mean()  # Schulman's estimate: joschu.net/blog/kl-approx.html
