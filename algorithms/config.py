@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from gymnasium.vector import VectorEnv
 from typing_extensions import Self, TypedDict, Unpack
 
+from .backends import BACKENDS, Backend
 from .callbacks import Callbacks, CallbackSettings, check_callbacks
 from .checks import Check, ConfigError, folder, number, one_of, optional, ramp, whole
 from .model_config import ModelConfig, ModelFactory
@@ -41,6 +42,7 @@ class EnvRunnerSettings(TypedDict, total=False):
     placement: Literal["auto", "inline", "threads", "processes"]
     num_workers: int | None
     native: bool | Literal["auto"]
+    inference_backend: Backend
     inference_rows: int | None
     min_sample_timesteps_per_iteration: int
 
@@ -55,6 +57,7 @@ class TrainingSettings(TypedDict, total=False):
     grad_clip: float | None
     model: ModelConfig | ModelFactory
     device: str
+    learner_backend: Backend
     learner_threads: int
 
 
@@ -124,6 +127,10 @@ class AlgorithmConfig(Settings):
     """
     native: bool | Literal["auto"] = "auto"
     """Whether well-known environments run as native kernels; results do not depend on it."""
+    inference_backend: Backend = "auto"
+    """What the policy is computed by: a kernel that needs no Python, for fully connected networks, or torch. "auto": a
+    kernel where there is one, by network and spaces.
+    """
     inference_rows: int | None = None
     """Rows of one inference in torch; observations are padded to it. None: by `num_envs` and the observations' size."""
     min_sample_timesteps_per_iteration: int = 1000
@@ -145,6 +152,8 @@ class AlgorithmConfig(Settings):
     """The network: a ModelConfig, or a callable (observation_space, action_space) -> torch.nn.Module."""
     device: str = "cpu"
     """Torch device of learner and policy, such as "cpu" or "cuda"; "auto": "cuda" where there is one, else "cpu"."""
+    learner_backend: Backend = "auto"
+    """What gradients are computed by, likewise."""
     learner_threads: int = 1
     """Torch threads while acting and learning; another number gives other low bits."""
 
@@ -204,6 +213,7 @@ class AlgorithmConfig(Settings):
         "placement": one_of("auto", "inline", "threads", "processes"),
         "num_workers": whole(1, none=True),
         "native": one_of("auto", True, False),
+        "inference_backend": one_of(*BACKENDS),
         "inference_rows": whole(1, none=True),
         "min_sample_timesteps_per_iteration": whole(1),
         "total_timesteps": whole(1),
@@ -213,6 +223,7 @@ class AlgorithmConfig(Settings):
         "grad_clip": optional(number(0)),
         "model": lambda v: None if isinstance(v, ModelConfig) or callable(v) else "must be a ModelConfig or a callable",
         "device": lambda v: None if isinstance(v, str) else "must name a torch device, such as 'cpu', or be 'auto'",
+        "learner_backend": one_of(*BACKENDS),
         "learner_threads": whole(1, most=MOST_THREADS),
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),

@@ -206,7 +206,7 @@ class DQN(OffPolicy[DQNConfig]):
 
     def _make_inference(self) -> BlockInference | KernelInference:
         if not isinstance(self.net, str):
-            return KernelInference(self.net, self.learner.parameters)
+            return KernelInference(self.net, self.learner.parameters.numpy)
         return self._block_inference(self.learner.module)
 
     def _greedy(self) -> GreedyPolicy:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
-from .backends import BACKENDS, Backend
 from .checks import Check, ConfigError, number, one_of, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings
 from .model_config import ModelConfig
@@ -27,7 +26,6 @@ class DQNEnvRunnerSettings(OffPolicyEnvRunnerSettings, total=False):
     """How experience is gathered."""
 
     epsilon: Ramp
-    inference_backend: Backend
 
 
 class DQNTrainingSettings(OffPolicyTrainingSettings, total=False):
@@ -36,7 +34,6 @@ class DQNTrainingSettings(OffPolicyTrainingSettings, total=False):
     double_q: bool
     dueling: bool
     target_network_update_freq: int
-    learner_backend: Backend
 
 
 class DQNSettings(
@@ -69,12 +66,6 @@ class DQNConfig(OffPolicyConfig):
     """Whether the built-in network splits value and advantage (Wang et al. 2016)."""
     target_network_update_freq: int = 256
     """Environment steps from one update of the target network to the next, before a round of learning."""
-    inference_backend: Backend = "auto"
-    """What action values are computed by: a kernel that needs no Python, for fully connected networks, or torch.
-    "auto": a kernel where there is one, by network and spaces.
-    """
-    learner_backend: Backend = "auto"
-    """What gradients are computed by, likewise."""
 
     algorithm: ClassVar[str] = "DQN"
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "epsilon")
@@ -89,8 +80,6 @@ class DQNConfig(OffPolicyConfig):
         "double_q": one_of(True, False),
         "dueling": one_of(True, False),
         "target_network_update_freq": whole(1),
-        "inference_backend": one_of(*BACKENDS),
-        "learner_backend": one_of(*BACKENDS),
     }
 
     def validate(self) -> None:

@@ -68,12 +68,20 @@ class GradientProgram(Generic[K]):
         self.schedule = compile(topology, min(workers, kernel.blocks))
         self.execution = Execution(topology, self.schedule)
 
+    def load(self) -> None:
+        """Let the kernel go on from the weights that are there."""
+        self.kernel.load(self.parameters.numpy())
+
+    def store(self) -> None:
+        """Let the weights be the kernel's."""
+        self.kernel.store(self.parameters.numpy())
+
     def run(self, minibatches: int) -> int:
         """Learn from the next minibatches of the kernel; returns how many gradient steps that were."""
         before = self.kernel.steps
-        self.kernel.load(self.parameters.numpy())
+        self.load()
         self.execution.advance(minibatches)
-        self.kernel.store(self.parameters.numpy())
+        self.store()
         return self.kernel.steps - before
 
     def optimizer_state(self) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +14,6 @@ from torch import nn
 from reactvec.port_types import port_type
 
 from .observations import Array, Space, as_tensors
-from .parameters import FlatParameters
 from .policy_weights import PackedNet
 
 F32 = npt.NDArray[np.float32]
@@ -71,15 +71,15 @@ class BlockInference:
 
 
 class KernelInference:
-    """Outputs of a network's kernel, by the weights of `parameters`."""
+    """Outputs of a network's kernel, by what `weights` returns, in torch's order."""
 
-    def __init__(self, net: PackedNet, parameters: FlatParameters) -> None:
-        self.net, self.parameters = net, parameters
+    def __init__(self, net: PackedNet, weights: Callable[[], F32]) -> None:
+        self.net, self.weights = net, weights
         self.packed = np.zeros(net.size, np.float32)
 
     def refresh(self) -> None:
         """Take over the weights."""
-        self.net.pack(self.parameters.numpy(), self.packed)
+        self.net.pack(self.weights(), self.packed)
 
     def __call__(self, observations: Array) -> F32:
         """Outputs `[n, outputs]` for rows of the port `[n, ...]`, n at least 1."""

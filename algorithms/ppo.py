@@ -117,7 +117,7 @@ class PPO(Algorithm[PPOConfig]):
 
     def _make_inference(self) -> BlockInference | KernelInference:
         if not isinstance(self.net, str):
-            return KernelInference(self.net, self.learner.parameters)
+            return KernelInference(self.net, self.learner.parameters.numpy)
         return self._block_inference(Joined(self.learner.module))
 
     def _greedy(self) -> GreedyPolicy:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import Self, Unpack
 
-from .backends import BACKENDS, Backend
 from .checks import Check, number, one_of, optional, ramp, whole
 from .config import AlgorithmConfig, AlgorithmSettings, EnvRunnerSettings, TrainingSettings
 from .model_config import ModelConfig, ModelFactory
@@ -23,7 +22,6 @@ class PPOEnvRunnerSettings(EnvRunnerSettings, total=False):
     action_mask: str | None
     squash_actions: bool
     pipeline: bool
-    inference_backend: Backend
 
 
 class PPOTrainingSettings(TrainingSettings, total=False):
@@ -41,7 +39,6 @@ class PPOTrainingSettings(TrainingSettings, total=False):
     normalize_observations: bool
     normalize_rewards: bool
     adam_epsilon: float
-    learner_backend: Backend
 
 
 class PPOSettings(AlgorithmSettings, PPOEnvRunnerSettings, PPOTrainingSettings, total=False):
@@ -110,12 +107,6 @@ class PPOConfig(AlgorithmConfig):
     """
     min_sample_timesteps_per_iteration: int = 1
     """Environment steps of one `train()`, rounded up to whole rollouts."""
-    inference_backend: Backend = "auto"
-    """What actions and values are computed by: a kernel that needs no Python, for fully connected networks, or torch.
-    "auto": a kernel where there is one, by network and spaces.
-    """
-    learner_backend: Backend = "auto"
-    """What gradients are computed by, likewise."""
 
     algorithm: ClassVar[str] = "PPO"
     _ramps: ClassVar[tuple[str, ...]] = (*AlgorithmConfig._ramps, "clip_param", "entropy_coeff")
@@ -141,8 +132,6 @@ class PPOConfig(AlgorithmConfig):
         "action_mask": lambda v: None if v is None or isinstance(v, str) else "must be a key, or None",
         "squash_actions": one_of(True, False),
         "pipeline": one_of(True, False),
-        "inference_backend": one_of(*BACKENDS),
-        "learner_backend": one_of(*BACKENDS),
     }
 
     def env_runners(self, **settings: Unpack[PPOEnvRunnerSettings]) -> Self:

@@ -28,11 +28,14 @@ from torch import Tensor, nn
 
 from reactvec import Topology
 
+from .backends import kernel_or_reason, learner_kernel_or_reason
 from .checks import ConfigError
 from .draws import Draws
+from .environments import learner_workers
 from .export import GreedyPolicy
 from .heads import Gaussian, log_density, make_head
-from .inference import BlockInference
+from .inference import BlockInference, KernelInference
+from .kernels.actor import ActorKernel
 from .observations import as_tensors
 from .off_policy import OffPolicy
 from .off_policy_learner import OffPolicyLearner, bootstrapped
@@ -41,8 +44,9 @@ from .piecewise import Piecewise
 from .progress import Progress
 from .replay_buffer import ReplayBuffer
 from .sac_config import SACConfig
-from .soft_actor_critic import SoftActorCritic, build_soft_actor_critic, check_soft_actor_critic
-from .soft_policy import SoftPolicy
+from .sac_kernel import METRICS, KernelFit
+from .soft_actor_critic import SoftActorCritic, actor_kernel, build_soft_actor_critic, check_soft_actor_critic
+from .soft_policy import KernelSoftPolicy, TorchSoftPolicy
 from .transition_ring import Batch
 
 Array = npt.NDArray[Any]
@@ -98,7 +102,13 @@ class SACLearner(OffPolicyLearner):
     saved: ClassVar[tuple[str, ...]] = (*OffPolicyLearner.saved, "drawn")
 
     def __init__(
-        self, module: SoftActorCritic, replay: ReplayBuffer, policy: SoftPolicy, config: SACConfig, before: Progress
+        self,
+        module: SoftActorCritic,
+        replay: ReplayBuffer,
+        policy: KernelSoftPolicy | TorchSoftPolicy,
+        space: Any,
+        config: SACConfig,
+        before: Progress,
     ) -> None:
         rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
         lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
@@ -106,14 +116,28 @@ class SACLearner(OffPolicyLearner):
         target = copy.deepcopy(module.critics)
         super().__init__(module, target, replay, policy, config, before, lr=lrs[0], part_lrs=part_lrs)
         self.actor, self.critics = self.parameters.within(module.actor), self.parameters.within(module.critics)
-        self.space = policy.inference.space
-        entropy = config.target_entropy
-        self.target_entropy = -float(policy.head.parts) if entropy == "auto" else float(entropy)
+        self.by_kernel: KernelFit | None = None
+        self.space, entropy = space, config.target_entropy
+        parts = self.actions.shape[-1]
+        self.target_entropy = -float(parts) if entropy == "auto" else float(entropy)
         self.drawn = before.gradient_steps
         self._draws = Draws(config.seed, "noise")
 
     def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
         """See OffPolicyLearner."""
+        (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, importance, td_errors)
+        self.drawn += len(importance)
+
+    def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
+        """What `_fit` does, but for the last bits."""
+        assert self.by_kernel is not None
+        sums = self.by_kernel.fit(batch, importance, td_errors, self.current_lrs, self.drawn)
+        for name, total in zip(METRICS, sums, strict=True):
+            self.log(name, torch.tensor(total), len(importance))
+        self.gradient_steps += len(importance)
+
+    def _fit(self, batch: Batch, importance: Array, td_errors: Array) -> None:
+        """A gradient step on each minibatch `[k, ...]`; writes `td_errors`."""
         numbers = (batch.actions, batch.returns, batch.discounts, importance, self._noise(len(importance)))
         chosen, sums, discount, share, luck = (torch.from_numpy(array.copy()).to(self.device) for array in numbers)
         for k in range(len(importance)):
@@ -132,7 +156,6 @@ class SACLearner(OffPolicyLearner):
         """Standard normal numbers `[count, 2, B, parts]` for the next gradient steps, functions of their numbers."""
         rows, parts = self.actions.shape[1:]
         step = np.arange(self.drawn, self.drawn + count)[:, None, None, None]
-        self.drawn += count
         twice, row = np.arange(2)[:, None, None], np.arange(rows)[:, None]
         return self._draws.normal(step, twice, row, np.arange(parts)).astype(np.float32)
 
@@ -167,12 +190,7 @@ class SACLearner(OffPolicyLearner):
             loss = qf_loss + policy_loss + temperature_loss
         self.descend(loss)
         self._follow()
-        for name, value in (
-            ("qf_loss", qf_loss),
-            ("policy_loss", policy_loss),
-            ("alpha_loss", temperature_loss),
-            ("alpha_value", alpha),
-        ):
+        for name, value in zip(METRICS, (qf_loss, policy_loss, temperature_loss, alpha), strict=True):
             self.log(name, value)
         errors: Tensor = (values.detach() - targets[:, None]).abs().mean(1)
         return errors
@@ -185,8 +203,15 @@ class SACLearner(OffPolicyLearner):
         if buffers.numel():
             target[weights.numel() :] = buffers
 
+    def settle(self) -> None:
+        """See Learner."""
+        if self.by_kernel is not None:
+            self.by_kernel.store()
+
     def acting_weights(self) -> Array:
         """The actor's weights, and its running means."""
+        if self.by_kernel is not None and self.by_kernel.ahead:
+            return self.by_kernel.actor_weights()
         weights: Array = torch.cat(self.actor).cpu().numpy()
         return weights
 
@@ -213,7 +238,9 @@ class SAC(OffPolicy[SACConfig]):
 
     config_class = SACConfig
     learner: SACLearner
-    policy: SoftPolicy
+    policy: KernelSoftPolicy | TorchSoftPolicy
+    net: ActorKernel | str
+    learner_net: ActorKernel | str
 
     def _assemble(self, topology: Topology) -> None:
         config, before, space = self.config, self._before, self.observation_space
@@ -225,22 +252,39 @@ class SAC(OffPolicy[SACConfig]):
             config.model, space, actions, critics=critics, alpha=config.initial_alpha, seed=config.seed
         ).to(self.device)
         check_soft_actor_critic(module, space, head.parts, self.device)
-        acting = copy.deepcopy(module.actor).requires_grad_(False).eval()
+        self.net = kernel_or_reason(config.inference_backend, "inference_backend", self._actor_kernel)
+        self.learner_net = learner_kernel_or_reason(config.learner_backend, self.device, self._actor_kernel)
         self.replay = topology.add("replay", self._make_replay((head.parts,), np.float32))
-        self.policy = SoftPolicy(
-            FlatParameters(acting),
-            self._block_inference(acting),
-            space,
-            head,
-            self.num_envs,
-            random_steps=config.num_steps_sampled_before_learning_starts,
-            seed=config.seed,
-            before=before,
-        )
-        self.net = self.learner_net = "SAC has no kernels"
-        self.learner = topology.add("learner", SACLearner(module, self.replay, self.policy, config, before))
-        topology.add("policy", self.policy)
+        self.policy = topology.add("policy", self._make_policy(module, head))
+        self.learner = topology.add("learner", SACLearner(module, self.replay, self.policy, space, config, before))
+        if not isinstance(self.learner_net, str):
+            self.learner.by_kernel = KernelFit(
+                self.learner_net,
+                self.learner.parameters,
+                self.learner.target_parameters,
+                config,
+                self.learner.target_entropy,
+                learner_workers(config),
+            )
         self._connect(topology)
+
+    def _actor_kernel(self) -> ActorKernel | str:
+        return actor_kernel(self.config.model, self.observation_space, self._head("action").kernel)
+
+    def _make_policy(self, module: SoftActorCritic, head: Gaussian) -> KernelSoftPolicy | TorchSoftPolicy:
+        config, before, num_envs = self.config, self._before, self.num_envs
+        random_steps = config.num_steps_sampled_before_learning_starts
+        acting = FlatParameters(copy.deepcopy(module.actor).requires_grad_(False).eval())
+        if isinstance(self.net, str):
+            inference = self._block_inference(acting.module)
+            return TorchSoftPolicy(
+                acting, inference, head, num_envs, random_steps=random_steps, seed=config.seed, before=before
+            )
+        policy = KernelSoftPolicy(
+            self.net, head, num_envs, random_steps=random_steps, seed=config.seed, before=before, spread=self.spread
+        )
+        policy.load(acting.numpy())
+        return policy
 
     def _real_actions(self) -> spaces.Box:
         space = self.action_space
@@ -255,7 +299,9 @@ class SAC(OffPolicy[SACConfig]):
         assert isinstance(head, Gaussian)
         return head
 
-    def _make_inference(self) -> BlockInference:
+    def _make_inference(self) -> BlockInference | KernelInference:
+        if not isinstance(self.net, str):
+            return KernelInference(self.net, self.learner.acting_weights)
         return self._block_inference(self.learner.module.actor)
 
     def _greedy(self) -> GreedyPolicy:

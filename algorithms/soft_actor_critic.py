@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from reactvec.port_types import port_type
+
 from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs
+from .kernels.actor import ActorKernel
+from .kernels.head import HeadKernel
 from .layers import Extractor, Initializer, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
@@ -120,6 +125,18 @@ def build_soft_actor_critic(
     if acting & valuing or acting | valuing != all_weights:
         raise ConfigError("model has weights that belong to both its actor and its critics, or to neither")
     return SoftActorCritic(net, own_critics, alpha)
+
+
+def actor_kernel(model: ModelConfig | ModelFactory, space: Space, head: HeadKernel) -> ActorKernel | str:
+    """The kernel of the built-in actor, or why it has none; a function of the configuration and the spaces alone."""
+    if not isinstance(model, ModelConfig):
+        return "the model is the caller's"
+    shape, dtype = port_type(space)
+    try:
+        parts, row = Inputs(space, flat_images=model.cnn is None).parts(), np.dtype((dtype, shape))
+        return ActorKernel(parts, row, model.hiddens, model.activation, head)
+    except ValueError as error:
+        return str(error)
 
 
 _WANTED = (

@@ -1,35 +1,86 @@
-"""SoftPolicy: the reactor that draws actions from squashed Gaussians, after some that are uniformly random."""
+"""Policies that draw actions from squashed Gaussians, after some that are uniformly random: a kernel that runs without
+Python, or one inference in torch per tag.
+
+While less than `random_steps` environment steps have been taken, actions are from the whole space. `choice` is the
+action in units of a range from -1 to 1. The draws of an environment are functions of (seed, its index, its step
+count), where `before` is how far the runs came that are resumed. `weights` are taken over when they are present.
+"""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, reaction
-from reactvec.port_types import port_type
+from reactvec.port_types import PortType, port_type
 
 from .checks import why_not_finite
 from .draws import Draws
 from .heads import Gaussian
 from .inference import BlockInference
+from .kernels.actor import ActorKernel, SoftPolicyKernel
 from .observations import is_finite
 from .parameters import FlatParameters
-from .policy_weights import ARRIVED, TorchWeightedPolicy
+from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy
 from .progress import Progress
+from .rollout import BEGIN, ports_of
 
 Array = npt.NDArray[Any]
 
 
-class SoftPolicy(TorchWeightedPolicy):
-    """Draws an action for each environment: from the whole space while less than `random_steps` environment steps have
-    been taken, then from what the actor says. `choice` is the action in units of a range from -1 to 1.
+class KernelSoftPolicy(PackedPolicy):
+    """A kernel, row by row; `weights` are in the packed layout of `net`.
 
-    The draws of an environment are functions of (seed, its index, its step count), where `before` is how far the runs
-    came that this one resumes. `weights` are taken over at the tags at which they are present.
+    A bank like the environments, unless it is not `spread`, because these are stepped by other processes.
     """
+
+    net: ActorKernel
+    kernel: SoftPolicyKernel
+    obs = InputPort()
+    env_steps = InputPort((), np.int64)  # of this run, before this tag
+    choice = OutputPort(dtype=np.float32)
+    action = OutputPort()
+
+    def __init__(
+        self,
+        net: ActorKernel,
+        head: Gaussian,
+        num_envs: int,
+        *,
+        random_steps: int,
+        seed: int,
+        before: Progress,
+        spread: bool,
+    ) -> None:
+        rows: dict[str, PortType] = {
+            "obs": (net.row_dtype.shape, net.row_dtype.base),
+            "choice": ((head.parts,), np.float32),
+            "action": (head.shape, head.kernel.action_dtype),
+        }
+        ports = ports_of(rows, num_envs, spread)
+        super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
+        self.net = net
+        self.kernel = SoftPolicyKernel(
+            net,
+            num_envs,
+            luck=Draws(seed, "explore").key,
+            random_steps=random_steps,
+            begin=BEGIN,
+            tags_before=before.tags,
+            steps_before=before.steps,
+            whole=not spread,
+        )
+
+    @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action], native=True)
+    def act(self) -> object:
+        """The kernel that draws one action per environment, by the weights that have arrived."""
+        return self.kernel.act()
+
+
+class TorchSoftPolicy(TorchWeightedPolicy):
+    """One inference in torch for all environments; `weights` are in torch's order."""
 
     obs = InputPort()
     env_steps = InputPort((), np.int64)  # of this run, before this tag
@@ -41,7 +92,6 @@ class SoftPolicy(TorchWeightedPolicy):
         self,
         parameters: FlatParameters,
         inference: BlockInference,
-        space: gym.Space[Any],
         head: Gaussian,
         num_envs: int,
         *,
@@ -49,7 +99,7 @@ class SoftPolicy(TorchWeightedPolicy):
         seed: int,
         before: Progress,
     ) -> None:
-        shape, dtype = port_type(space)
+        shape, dtype = port_type(inference.space)
         super().__init__(
             obs=((num_envs, *shape), dtype),
             weights=((parameters.values.numel(),), np.float32),

@@ -129,7 +129,8 @@ TRAININGS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "PPO, images, Python environments in processes, torch": (ppo_of_images, {"placement": "processes"}),
     "DQN, native environments, kernel": (dqn, {}),
     "DQN, native environments, torch learner": (dqn, TORCH),
-    "SAC, native environments, torch": (sac, {}),
+    "SAC, native environments, kernel": (sac, {}),
+    "SAC, native environments, torch": (sac, TORCH | {"inference_backend": "torch"}),
 }
 
 

@@ -69,6 +69,8 @@ def train_ours(row: Row, seed: int, side: str = OURS) -> Training:
     settings = settings_of(row, side)
     if settings["model"] == "MinAtar":
         settings["model"] = {"ppo": breakout.ActorCritic, "dqn": breakout.ActionValues}[row.algorithm]
+    # One worker, as on SB3's side, since trainings run side by side; it changes no result.
+    settings["placement"] = "inline"
     config = config_class(row)(env=row.make_env, total_timesteps=row.steps, seed=seed, **settings)
     with config.build_algo() as algorithm:
         training = Training(algorithm.predict)

@@ -13,7 +13,9 @@ cdef extern from "descent.h" nogil:
         float *mean
         float *square
         float *gradients
-        double lr
+        int parts
+        int64_t *part_end
+        double *lr
         double beta1
         double beta2
         double eps

@@ -13,6 +13,7 @@ cdef class DescentKernel:
     cdef int make_descent(self, network, const Variant *variant, int64_t blocks, grad_clip, double eps) except -1:
         self.network, self.descent.variant = network, variant
         self.descent.size, self.descent.trained, self.descent.blocks = network.size, network.trained, blocks
+        self.descent.parts, self.descent.part_end[0] = 1, network.trained
         self.descent.grad_clip = -1.0 if grad_clip is None else grad_clip
         self.descent.beta1, self.descent.beta2, self.descent.eps = 0.9, 0.999, eps
         self.memory = {name: aligned(network.size) for name in ("weights", "mean", "square")}

@@ -93,7 +93,7 @@ cdef class DQNKernel(DescentKernel):
         self.dqn.importance = floats(checked("importance", importance, shape))
         self.dqn.td_errors = floats(checked("td_errors", td_errors, shape, True))
         self.drawn = (batch, importance, td_errors)
-        self.descent.lr, self.dqn.at, self.dqn.loss = lr, 0, 0.0
+        self.descent.lr[0], self.dqn.at, self.dqn.loss = lr, 0, 0.0
 
     @property
     def loss(self):

@@ -117,7 +117,7 @@ cdef class PPOKernel(DescentKernel):
         self.ppo.order, self.ppo.batch = &order[0, 0], batch
         self.ppo.per_epoch = (batch + self.ppo.minibatch - 1) // self.ppo.minibatch
         self.ppo.minibatches = order.shape[0] * self.ppo.per_epoch
-        self.descent.lr, self.ppo.clip, self.ppo.entropy_coeff = lr, clip, entropy_coeff
+        self.descent.lr[0], self.ppo.clip, self.ppo.entropy_coeff = lr, clip, entropy_coeff
         shift, scale = np.zeros(self.ppo.minibatches, np.float32), np.ones(self.ppo.minibatches, np.float32)
         self.ppo.shift, self.ppo.scale = floats(shift), floats(scale)
         if normalize_advantages:

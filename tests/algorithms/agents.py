@@ -63,6 +63,7 @@ def small_sac(**settings) -> SACConfig:
 def fingerprint(algorithm: DQN) -> str:
     """A hash of the weights, the target's weights and everything in the replay buffer."""
     replay, learner = algorithm.replay, algorithm.learner
+    learner.settle()
     digest = hashlib.sha256()
     places = replay.ring.places(np.arange(len(replay.ring)))
     for array in replay.ring.gather(places, 1, 0.5):

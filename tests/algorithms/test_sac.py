@@ -40,6 +40,16 @@ def test_one_result_for_all_workers_and_placements(expected, native, workers):
         assert fingerprint(algorithm) == expected
 
 
+def test_one_result_in_torch_for_all_placements():
+    torchs = {"learner_backend": "torch", "inference_backend": "torch", "seed": 11}
+    first, *others = [
+        trained(small(native=native, **placement, **torchs))
+        for placement in ({"placement": "inline"}, {"placement": "threads", "num_workers": 2})
+        for native in (True, False)
+    ]
+    assert others == [first] * 3
+
+
 def test_the_seed_matters(expected):
     assert trained(small(seed=12)) != expected
 
@@ -82,7 +92,7 @@ def test_gradient_steps_count_environment_steps(num_envs, gradient_steps):
 def test_actions_are_uniform_at_first_then_the_policys():
     """And they are functions of the seed, the environment and its step."""
     with small(num_steps_sampled_before_learning_starts=402, train_freq=1000, seed=5).build_algo() as algorithm:
-        actor, head = algorithm.learner.module.actor, algorithm.policy.head
+        actor, head = algorithm.learner.module.actor, algorithm._head("action")
         algorithm.train_steps(412)
         ring = algorithm.replay.ring
         actions = ring.actions[np.arange(103 - ring.held_slots, 103) % ring.slots][..., 0]  # the last 75 steps of 4
@@ -119,17 +129,24 @@ def test_the_replay_holds_what_the_environments_did():
             assert (total, discount) == (pytest.approx(reward, abs=1e-2), np.float32(0.9))
 
 
+def carried(algorithm):
+    """The learner's weights as they travel to the policy."""
+    weights = np.zeros(algorithm.policy.weights.shape, np.float32)
+    algorithm.policy.send(algorithm.learner.acting_weights(), weights)
+    return weights
+
+
 @pytest.mark.parametrize("delay", [1, 3])
-def test_the_policy_acts_on_weights_that_are_late_as_declared(delay):
-    with small(
-        weights_delay=delay, train_freq=80, num_steps_sampled_before_learning_starts=80
-    ).build_algo() as algorithm:
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_the_policy_acts_on_weights_that_are_late_as_declared(delay, backend):
+    settings = {"weights_delay": delay, "train_freq": 80, "num_steps_sampled_before_learning_starts": 80}
+    with small(inference_backend=backend, **settings).build_algo() as algorithm:
         algorithm.train_steps(80)  # the last of these tags learns
-        actor = algorithm.learner.actor[0].numpy().copy()
+        weights = carried(algorithm)
         for tag in range(1, delay + 1):
-            assert not np.array_equal(algorithm.policy.parameters.numpy(), actor)
+            assert not np.array_equal(algorithm.policy.acting(), weights)
             algorithm.train_steps(4)
-            assert np.array_equal(algorithm.policy.parameters.numpy(), actor) == (tag == delay)
+            assert np.array_equal(algorithm.policy.acting(), weights) == (tag == delay)
 
 
 # Spaces
@@ -203,10 +220,10 @@ def test_weights_go_out_and_in_and_act_at_once():
         assert not np.array_equal(one.predict(observations), other.predict(observations))
         other.set_weights(one.get_weights())
         np.testing.assert_array_equal(one.predict(observations), other.predict(observations))
-        np.testing.assert_array_equal(other.policy.parameters.numpy(), one.learner.actor[0].numpy())
+        np.testing.assert_array_equal(other.policy.acting(), carried(one))
         np.testing.assert_array_equal(other.learner.target_parameters.numpy(), one.learner.critics[0].numpy())
         for under_way in other.execution.slots(other.learner.weights):
-            np.testing.assert_array_equal(under_way, one.learner.actor[0].numpy())
+            np.testing.assert_array_equal(under_way, carried(one))
         with pytest.raises(ValueError, match="do not fit the network"):
             one.set_weights({})
 
@@ -261,11 +278,12 @@ def test_what_is_not_finite_is_named():
         pytest.raises(ValueError, match=r"rewards are not finite \(environments \[0, 1\]\)"),
     ):
         algorithm.train()
-    with (
-        small(lr=1e30).build_algo() as algorithm,
-        pytest.raises(FloatingPointError, match=r"the actor's outputs are not finite after .* lr is too high"),
-    ):
-        algorithm.train()
+    for backend, what in (("torch", "the actor's outputs are not finite"), ("kernel", "qf_loss is nan")):
+        with (
+            small(lr=1e30, inference_backend=backend, learner_backend=backend).build_algo() as algorithm,
+            pytest.raises(FloatingPointError, match=rf"{what} after .* lr is too high"),
+        ):
+            algorithm.train()
 
     class Unseen(gym.ObservationWrapper):
         def observation(self, observation):
