@@ -97,7 +97,7 @@ FOR_ALGORITHMS = (
     "reactvec.whole_number",
     "reactvec.algorithms",
 )
-FASTEST_S = 0.3
+MOST_OF_AN_IMPORT = 0.6  # of the time that Gymnasium takes
 FOLDERS = (PACKAGE, PACKAGE / "algorithms")  # a link, which rglob does not follow
 # Which files of the engine each of them may include.
 ENGINE = {
@@ -165,11 +165,15 @@ def run(script: str) -> str:
 
 
 def test_the_import_is_quick() -> None:
-    script = "import time; t = time.perf_counter(); import reactvec; print(time.perf_counter() - t)"
-    seconds = []
-    while len(seconds) < 10 and min(seconds, default=1) > FASTEST_S:
-        seconds.append(float(run(script)))
-    assert min(seconds) <= FASTEST_S, seconds
+    """Beside Gymnasium's own, since machines differ."""
+    script = (
+        "import time; begin = time.perf_counter(); import gymnasium.vector; between = time.perf_counter();"
+        "import reactvec; print((time.perf_counter() - between) / (between - begin))"
+    )
+    shares: list[float] = []
+    while len(shares) < 10 and min(shares, default=MOST_OF_AN_IMPORT + 1) > MOST_OF_AN_IMPORT:
+        shares.append(float(run(script)))
+    assert min(shares) <= MOST_OF_AN_IMPORT, shares
 
 
 def test_the_import_loads_no_framework() -> None:
