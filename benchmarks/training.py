@@ -1,4 +1,5 @@
-"""How fast PPO and DQN train on CartPole-v1: environment steps per second, and the time to a return of 475.
+"""How fast PPO and DQN train on CartPole-v1 and SAC on Pendulum-v1, in environment steps per second, and the time to a
+return of 475.
 
 Whole trainings, which go on from one turn to the next: environments, inference, learning. Every case is a process of
 its own with one thread for torch and BLAS; SBX has the threads that XLA takes.
@@ -24,7 +25,7 @@ from benchmarks.time_to_return import ROW, Reached, measured
 MODULE = "benchmarks.training_cases"
 COMMAND, PAGE = "python -m benchmarks.training", ROOT / "docs" / "algorithms" / "speed.md"
 RLLIB_PYTHON = ROOT / ".venv" / "rllib" / "bin" / "python"
-PPO_STEPS, DQN_STEPS, ROLLOUT_STEPS = 16_384, 4_096, 1_048_576
+PPO_STEPS, DQN_STEPS, SAC_STEPS, ROLLOUT_STEPS = 16_384, 4_096, 256, 1_048_576
 QUICK_SHARE, QUICK_LIMIT = 4, 4_096
 SEEDS, QUICK_SEEDS = 7, 1
 # Of whole trainings of the same work; not measured by this script.
@@ -49,7 +50,7 @@ def compare(report: Report, title: str, names: Sequence[str], steps: int, baseli
         apart = []
         for name in names:
             python = str(RLLIB_PYTHON) if name == cases.RLLIB_PPO else sys.executable
-            threads = {} if name in (cases.SBX_PPO, *cases.SBX_DQN.values()) else ONE_THREAD
+            threads = {} if name in (cases.SBX_PPO, *cases.SBX_DQN.values(), cases.SBX_SAC) else ONE_THREAD
             apart.append(stack.enter_context(Apart(MODULE, name, threads, python)))
         samples = report.measure([process.case(steps) for process in apart])
     report.table(title, samples, baseline=baseline)
@@ -78,6 +79,14 @@ def run_dqn(report: Report) -> None:
     report.bar("DQN: x SB3's best", ratio(fastest, best(samples[name] for name in sb3)), at_least=2.5)
     peer = ratio(fastest, best(samples[name] for name in sbx)) if sbx else None
     report.bar("DQN: x SBX's best", peer, at_least=1.0)
+
+
+def run_sac(report: Report) -> None:
+    """SAC with the zoo's settings: 256 and 256 units, a gradient step of 256 transitions per environment step."""
+    names = [cases.SB3_SAC, cases.SAC_TORCH, cases.SAC_ONE, cases.SAC_TWO]
+    names += [cases.SBX_SAC] if installed("sbx") else []
+    samples = compare(report, "SAC, Pendulum-v1, zoo's settings", names, SAC_STEPS, cases.SB3_SAC)
+    report.bar("SAC, kernels, 1 worker: x SB3", ratio(samples[cases.SAC_ONE], samples[cases.SB3_SAC]), at_least=1.5)
 
 
 def run_rollouts(report: Report) -> None:
@@ -139,6 +148,7 @@ def run(report: Report, target: Path = PAGE) -> None:
     report.controls()
     run_ppo(report)
     run_dqn(report)
+    run_sac(report)
     run_rollouts(report)
     reached = run_time_to_return(report)
     if not report.quick:

@@ -1,4 +1,4 @@
-"""Trainings of CartPole-v1 by several libraries, as the work of processes of their own: what training.py compares."""
+"""Trainings of CartPole-v1 and Pendulum-v1 by several libraries: the work of processes of their own (training.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gymnasium as gym
 
 from benchmarks.apart import Work, serve
 
-ENV_ID = "CartPole-v1"
+ENV_ID, PENDULUM = "CartPole-v1", "Pendulum-v1"
 HORIZON = 10_000_000  # of schedules; no training of a case gets there
 
 PPO_ENVS = 8
@@ -68,8 +68,21 @@ OUR_DQN: dict[str, Any] = {
     "placement": "inline",
 }
 
+# Likewise: SB3's defaults but for the learning rate. One environment, and a gradient step for each of its steps.
+SAC_SETTINGS: dict[str, Any] = {"learning_rate": 1e-3}
+OUR_SAC: dict[str, Any] = {
+    "env": PENDULUM,
+    "num_envs": 1,
+    "lr": 1e-3,
+    "num_steps_sampled_before_learning_starts": 100,
+    "model": {"hiddens": (256, 256), "activation": "relu"},
+    "total_timesteps": HORIZON,
+}
 
-def stable_baselines(module: str, algorithm: str, envs: int, settings: dict[str, Any], net: dict[str, Any]) -> Work:
+
+def stable_baselines(
+    module: str, algorithm: str, envs: int, settings: dict[str, Any], net: dict[str, Any], env_id: str = ENV_ID
+) -> Work:
     """Stable-Baselines3's or SBX's algorithm in a DummyVecEnv, on one torch thread; each call goes on learning."""
     import importlib
 
@@ -78,7 +91,7 @@ def stable_baselines(module: str, algorithm: str, envs: int, settings: dict[str,
 
     torch.set_num_threads(1)
     kind = getattr(importlib.import_module(module), algorithm)
-    model = kind("MlpPolicy", make_vec_env(ENV_ID, envs, seed=0), seed=0, device="cpu", policy_kwargs=net, **settings)
+    model = kind("MlpPolicy", make_vec_env(env_id, envs, seed=0), seed=0, device="cpu", policy_kwargs=net, **settings)
 
     def work(steps: int) -> int:
         before = model.num_timesteps
@@ -98,6 +111,11 @@ def peers_dqn(module: str, envs: int) -> Work:
     return stable_baselines(module, "DQN", envs, DQN_SETTINGS | {"train_freq": 256 // envs}, {"net_arch": [256, 256]})
 
 
+def peers_sac(module: str) -> Work:
+    """SB3's or SBX's SAC."""
+    return stable_baselines(module, "SAC", 1, SAC_SETTINGS, {"net_arch": [256, 256]}, PENDULUM)
+
+
 def reactvec_ppo(**settings: Any) -> Work:
     """Ours."""
     from reactvec.algorithms import PPOConfig
@@ -110,6 +128,13 @@ def reactvec_dqn(**settings: Any) -> Work:
     from reactvec.algorithms import DQNConfig
 
     return continued(DQNConfig(**(OUR_DQN | settings)).build_algo())
+
+
+def reactvec_sac(**settings: Any) -> Work:
+    """Ours."""
+    from reactvec.algorithms import SACConfig
+
+    return continued(SACConfig(**(OUR_SAC | settings)).build_algo())
 
 
 def continued(algorithm: Any) -> Work:
@@ -211,6 +236,8 @@ KERNEL_ONE, KERNEL_TWO = "PPO, native, learner kernel, 1 worker", "PPO, native, 
 SB3_DQN, SBX_DQN, OUR_DQNS = (
     {envs: f"{name}, {envs} env{'s' * (envs > 1)}" for envs in (1, 8)} for name in ("SB3 DQN", "SBX DQN", "DQN")
 )
+SB3_SAC, SBX_SAC, SAC_TORCH = "SB3 SAC", "SBX SAC", "SAC, torch"
+SAC_ONE, SAC_TWO = "SAC, kernels, 1 worker", "SAC, kernels, 2 workers"
 ROLLOUT_ONE, ROLLOUT_TWO = "rollouts, 64 native envs, 1 worker", "rollouts, 64 native envs, 2 workers"
 TWO_WORKERS: dict[str, Any] = {"placement": "threads", "num_workers": 2}
 
@@ -226,6 +253,11 @@ CASES: dict[str, Callable[[], Work]] = {
     **{SB3_DQN[envs]: partial(peers_dqn, "stable_baselines3", envs) for envs in SB3_DQN},
     **{SBX_DQN[envs]: partial(peers_dqn, "sbx", envs) for envs in SBX_DQN},
     **{OUR_DQNS[envs]: partial(reactvec_dqn, num_envs=envs) for envs in OUR_DQNS},
+    SB3_SAC: partial(peers_sac, "stable_baselines3"),
+    SBX_SAC: partial(peers_sac, "sbx"),
+    SAC_TORCH: partial(reactvec_sac, inference_backend="torch", learner_backend="torch", placement="inline"),
+    SAC_ONE: partial(reactvec_sac, placement="inline"),
+    SAC_TWO: partial(reactvec_sac, **TWO_WORKERS),
     ROLLOUT_ONE: partial(reactvec_rollouts, placement="inline"),
     ROLLOUT_TWO: partial(reactvec_rollouts, **TWO_WORKERS),
 }

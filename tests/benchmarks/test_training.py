@@ -15,7 +15,7 @@ from benchmarks.learning_rows import ours, row_of
 from benchmarks.learning_sides import OURS, SB3
 from benchmarks.page import END, begin, rewrite
 from benchmarks.time_to_return import CHECKED, PERIOD, WANTED, Goal, Reached, measured
-from reactvec.algorithms import DQNConfig, PPOConfig
+from reactvec.algorithms import DQNConfig, PPOConfig, SACConfig
 
 
 def test_cases_run_in_their_own_processes_and_are_compared():
@@ -124,3 +124,10 @@ def test_a_page_shows_tables_and_bars(tmp_path: Path):
     assert "| ours | 1,000 | 1,000 to 1,000 |" in text
     assert "| a bar | 3.00 | 2 | met |" in text
     assert "old" not in text
+
+
+def test_sac_has_the_settings_of_its_row():
+    row = row_of("sac/Pendulum-v1")
+    of_row, of_case = SACConfig(**ours(row)).to_dict(), SACConfig(**training_cases.OUR_SAC).to_dict()
+    assert {name: of_case[name] for name in ours(row)} == {name: of_row[name] for name in ours(row)}
+    assert row.settings["learning_rate"] == training_cases.SAC_SETTINGS["learning_rate"]
