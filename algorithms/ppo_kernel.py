@@ -44,7 +44,13 @@ class KernelFit(GradientProgram[PPOKernel]):
             eps=config.adam_epsilon,
         )
         super().__init__(kernel, parameters, workers)
-        self.normalize_advantages = config.normalize_advantages
+        self.net, self.normalize_advantages = net, config.normalize_advantages
+
+    def outputs(self, obs: Array) -> F32:
+        """What the head reads, `[B, outputs]`, of contiguous rows of the port."""
+        packed = np.empty(self.net.size, np.float32)
+        self.net.pack(self.parameters.numpy(), packed)
+        return np.ascontiguousarray(self.net.forward(packed, np.ascontiguousarray(obs))[:, :-1])
 
     def fit(self, batch: Batch, order: Array, lr: float, clip: float, entropy_coeff: float) -> tuple[Array, int, int]:
         """Gradient steps on the minibatches of all epochs, `order` `[epochs, B]`, until the policy has moved too far.

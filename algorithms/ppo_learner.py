@@ -1,4 +1,4 @@
-"""PPO's losses, and the reactor that learns from rollouts by them: in torch, or by kernels."""
+"""The reactor that learns from rollouts by PPO's losses: in torch, or by kernels."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from .parameters import FlatParameters
 from .piecewise import Piecewise
 from .ppo_config import PPOConfig
 from .ppo_kernel import METRICS, Batch, KernelFit
+from .ppo_losses import importance, policy_loss, value_loss
 from .progress import Progress
 from .returns import gae
 from .rollout import BEGIN, Rollout, Steps
@@ -35,24 +36,6 @@ from .running import RunningMoments, RunningReturns
 
 Array = npt.NDArray[Any]
 Seen: TypeAlias = "tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]"
-
-
-def policy_loss(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """The clipped surrogate objective of ratios and advantages `[B]`, to be minimised (Schulman et al. 2017, eq. 7)."""
-    return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages).mean()
-
-
-def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float | None) -> Tensor:
-    """Mean squared error of values `[B]`.
-
-    With `clip`, an error counts as the larger of what it is and of what it would be if the value had moved from the old
-    one by so much at most (as in the implementation of Schulman et al. 2017; Engstrom et al. 2020, section 3).
-    """
-    errors = (values - returns).square()
-    if clip is not None:
-        near = old_values + (values - old_values).clamp(-clip, clip)
-        errors = torch.maximum(errors, (near - returns).square())
-    return errors.mean()
 
 
 class PPOLearner(Learner):
@@ -135,8 +118,9 @@ class PPOLearner(Learner):
         def fit() -> None:
             if not len(batch.obs):  # all rows were resets
                 return
+            learned = batch if self.background is None else self._decoupled(batch)
             with self.luck():
-                (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, order, clip, entropy_coeff)
+                (self._fit if self.by_kernel is None else self._fit_by_kernel)(learned, order, clip, entropy_coeff)
             self.check_finite("total_loss", steps, lambda: self._blamed(rollout))
 
         return fit
@@ -179,6 +163,28 @@ class PPOLearner(Learner):
         if steps.valid.all():
             return Batch(*(array.reshape(-1, *array.shape[2:]) for array in kept))
         return Batch(*(array[steps.valid] for array in kept))
+
+    def _decoupled(self, batch: Batch) -> Batch:
+        """A rollout that older weights have acted, as the present ones see it: ratios count from them, and advantages
+        are weighted by how much likelier they make the choice. Their mean, weighted, would count for it by itself.
+        """
+        with torch.no_grad():
+            log_probs = self.head.log_prob(self._outputs(batch.obs), torch.from_numpy(batch.choices)).numpy()
+        weights = importance(log_probs, batch.log_probs)
+        centred = batch.advantages - batch.advantages.mean() if self.config.normalize_advantages else batch.advantages
+        return batch._replace(log_probs=log_probs, advantages=centred * weights)
+
+    def _outputs(self, obs: Array) -> Tensor:
+        """What the head reads, `[B, outputs]`, by the present weights."""
+        if self.by_kernel is not None:
+            return torch.from_numpy(self.by_kernel.outputs(obs))
+        size, device = self.config.minibatch_size, str(self.parameters.values.device)
+        blocks = (as_tensors(self.rollout.space, obs[at : at + size], device) for at in range(0, len(obs), size))
+        self.module.eval()  # as whoever acted
+        try:
+            return torch.cat([self.module(block)[0].cpu() for block in blocks])
+        finally:
+            self.module.train()
 
     def _blamed(self, steps: Steps) -> list[int]:
         """The environments whose observations are not finite."""

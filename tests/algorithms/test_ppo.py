@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reactvec.algorithms import PPO, ConfigError, ModelConfig, train_ppo
-from reactvec.algorithms.ppo_learner import policy_loss, value_loss
+from reactvec.algorithms.ppo_losses import policy_loss, value_loss
 from reactvec.processes import WorkerDiedError
 from tests.algorithms.agents import Toy, weights_of
 from tests.algorithms.agents import small as small_dqn

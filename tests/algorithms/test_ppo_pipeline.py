@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from reactvec.algorithms import PPO, train_ppo
+from reactvec.algorithms.ppo_kernel import Batch
+from reactvec.algorithms.ppo_losses import importance
 from tests.algorithms.agents import small_ppo as small
 from tests.algorithms.agents import trained_ppo as trained
 from tests.algorithms.agents import weights_of
@@ -82,6 +84,57 @@ def test_a_pipeline_does_not_depend_on_workers_or_on_who_looks(backend):
         results.add(weights_of(algorithm))
     assert len(results) == 1
     assert results != {trained(small(seed=2, learner_backend=backend))}
+
+
+def test_importance_is_how_much_likelier_a_choice_has_become():
+    """Worked out by hand: 0.5 / 0.25, 0.1 / 0.2, and 0.9 / 0.1, which the limit makes 2."""
+    now, then = np.log(np.array([[0.5, 0.1, 0.9], [0.25, 0.2, 0.1]], np.float32))
+    np.testing.assert_allclose(importance(now, then), [2, 0.5, 2], rtol=1e-6)
+    assert importance(np.full(1, 1e4, np.float32), np.full(1, -1e4, np.float32)) == 2  # and not NaN
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_a_pipelines_ratios_count_from_the_present_weights(backend, env):
+    """Advantages less their mean are weighted by what the present weights make likelier; the rest is as it was."""
+    with small(env=env, pipeline=True, lr=1e-2, learner_backend=backend).build_algo() as algorithm:
+        learner, seen = algorithm.learner, []
+        decoupled = learner._decoupled
+
+        def watched(batch):
+            result = decoupled(batch)
+            for name in ("obs", "choices", "values", "returns"):
+                assert getattr(result, name) is getattr(batch, name)
+            copies = [Batch(*(array.copy() for array in one)) for one in (batch, result)]
+            seen.append((*copies, learner.parameters.numpy().copy()))
+            return result
+
+        learner._decoupled = watched
+        for _ in range(3):
+            algorithm.train()
+        learner.settle()
+        module = learner.module
+        for number, (batch, learned, weights) in enumerate(seen):
+            learner.parameters.load(weights)
+            with torch.no_grad():
+                outputs, _ = module(torch.from_numpy(batch.obs))
+                log_probs = algorithm.head.log_prob(outputs, torch.from_numpy(batch.choices)).numpy()
+            np.testing.assert_allclose(learned.log_probs, log_probs, rtol=1e-4, atol=1e-5)
+            changed = np.abs(log_probs - batch.log_probs).max()
+            assert changed < 1e-5 if number == 0 else changed > 1e-3
+            weighted = (batch.advantages - batch.advantages.mean()) * importance(log_probs, batch.log_probs)
+            np.testing.assert_allclose(learned.advantages, weighted, rtol=1e-3, atol=1e-3)
+
+
+def test_kernel_and_torch_learn_the_same_in_a_pipeline():
+    found = []
+    for backend in ("kernel", "torch"):
+        settings = {"learner_backend": backend, "inference_backend": "kernel", "num_epochs": 1}
+        with small(pipeline=True, seed=3, **settings).build_algo() as algorithm:
+            algorithm.train_steps(512)
+            found.append(algorithm.get_weights())
+    for name, value in found[1].items():
+        np.testing.assert_allclose(found[0][name], value, rtol=2e-3, atol=2e-5, err_msg=name)
 
 
 def test_a_pipeline_reports_what_is_done():
