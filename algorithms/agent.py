@@ -83,17 +83,17 @@ class Agent(Restorable[C]):
             ValueError: `obs` is neither an observation nor a batch of them, or not finite, where the network is ours.
         """
         rows, single = as_rows(self.observation_space, obs)
-        self._check_rows(rows)
+        self._check_rows("rows", rows)
         with self._inferring() as inference:
             actions = self._actions(inference(rows), explore).astype(self.action_space.dtype)
         self._predictions += explore
         return actions[0] if single else actions
 
-    def _check_rows(self, rows: Array) -> None:
-        """ValueError for observations that a network makes nothing of."""
+    def _check_rows(self, what: str, rows: Array) -> None:
+        """ValueError for observations that a network makes nothing of; `what` says what rows are."""
         bad = np.flatnonzero(~is_finite(self.observation_space, rows)).tolist()
         if bad and isinstance(self.config.model, ModelConfig):  # the caller's may know what to do with NaN
-            raise ValueError(f"observations are not finite (rows {bad})")
+            raise ValueError(f"observations are not finite ({what} {bad})")
 
     def compute_single_action(self, obs: Any, explore: bool = False) -> Any:
         """RLlib's name of `predict`."""
@@ -152,10 +152,15 @@ class Agent(Restorable[C]):
         bank = self._evaluation_bank(count)
         return Evaluation(
             bank,
-            lambda obs: self._actions(self._inference(obs), False),
+            self._act_greedily,
             episodes=config.evaluation_duration // count,
             place=place_of(config, bank),
         )
+
+    def _act_greedily(self, obs: Array) -> Array:
+        """What an evaluation does in its environments."""
+        self._check_rows("environments", obs)
+        return self._actions(self._inference(obs), False)
 
     def export(self, path: str | os.PathLike[str]) -> str:
         """Write the agent as one program from a batch of observations to greedy actions, normalisation included, by the

@@ -143,10 +143,10 @@ class PPO(Algorithm[PPOConfig]):
             self.policy.act_by(arrays["acting"])
             self.learner.remember(arrays)
 
-    def _check_rows(self, rows: Array) -> None:
-        super()._check_rows(rows)
+    def _check_rows(self, what: str, rows: Array) -> None:
+        super()._check_rows(what, rows)
         if bad := np.flatnonzero(leaves_no_choice(self.inputs, self.head, rows)).tolist():
-            raise ValueError(f"masks {NO_CHOICE} (rows {bad})")
+            raise ValueError(f"masks {NO_CHOICE} ({what} {bad})")
 
     def _actions(self, outputs: Array, explore: bool) -> Array:
         outputs = np.ascontiguousarray(outputs[:, :-1])

@@ -49,6 +49,26 @@ def test_masks_that_leave_no_choice_are_named(backend, wrong):
             algorithm.predict({**good, "mask": np.array([(1, 1, 1, 1, 1), wrong], np.int8)})
 
 
+def test_an_evaluation_names_them_too():
+    config = small(env=Masked, evaluation_env=[Masked, lambda: Masked((1, 1, 0, 0, 0))], action_mask="mask")
+    with config.build_algo() as algorithm:
+        with pytest.raises(ValueError, match=r"masks hold something else than 0 and 1, .* \(environments \[1, 3\]\)"):
+            algorithm.evaluate()
+        assert algorithm.train()["num_env_steps_sampled_lifetime"] == 128
+
+
+def test_an_evaluation_on_what_is_not_finite_says_so():
+    class Unseen(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.nan)
+
+    with (
+        small(evaluation_env=lambda: Unseen(gym.make("CartPole-v1"))).build_algo() as algorithm,
+        pytest.raises(ValueError, match=r"observations are not finite \(environments \[0, 1, 2, 3\]\)"),
+    ):
+        algorithm.evaluate()
+
+
 def test_the_mask_of_a_last_observation_does_not_count():
     with small(env=Masked, action_mask="mask").build_algo() as algorithm:
         algorithm.train()
