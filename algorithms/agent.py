@@ -175,6 +175,8 @@ class Agent(Restorable[C]):
         return export(self._greedy(), self.observation_space, path)
 
     def get_module(self) -> nn.Module:
-        """The network that learns, live; changes to it reach the policy only with the next round."""
+        """The network that learns, as far as it has come; changes to it reach the policy only with the next round. Ask
+        again after training, since kernels may be ahead of it then.
+        """
         self.learner.settle()
         return self.learner.module
