@@ -10,10 +10,10 @@ from torch import nn
 from torch.distributions import Categorical
 
 from reactvec import ReactorVectorEnv
-from tests.integration.scripts.outcome import Outcome, main
+from tests.integration.scripts.outcome import SHORTER, Outcome, main
 
 VEC_ENVS = {"SyncVectorEnv": SyncVectorEnv, "AsyncVectorEnv": AsyncVectorEnv, "ReactorVectorEnv": ReactorVectorEnv}
-NUM_ENVS, NUM_STEPS, ITERATIONS, EPOCHS, MINIBATCHES = 8, 128, 12, 4, 4
+NUM_ENVS, NUM_STEPS, ITERATIONS, EPOCHS, MINIBATCHES = 8, 128, 12 // SHORTER, 4, 4
 GAMMA, GAE_LAMBDA, CLIP, ENTROPY, VALUE = 0.99, 0.95, 0.2, 0.01, 0.5
 
 

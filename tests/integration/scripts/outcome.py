@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+SHORTER = 1 if os.environ.get("REACTVEC_ALL_SCRIPTS") else 4
+"""By how much trainings are shorter than those of `make test-integration`."""
 
 
 @dataclass

@@ -6,14 +6,14 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from reactvec.sb3 import ReactorVecEnv
-from tests.integration.scripts.outcome import Outcome
+from tests.integration.scripts.outcome import SHORTER, Outcome
 
 VEC_ENVS = {"DummyVecEnv": DummyVecEnv, "SubprocVecEnv": SubprocVecEnv, "ReactorVecEnv": ReactorVecEnv}
 
 
 def learned(model, total_timesteps):
     begun = time.perf_counter()
-    model.learn(total_timesteps)
+    model.learn(total_timesteps // SHORTER)
     seconds = time.perf_counter() - begun
     mean_return, _ = evaluate_policy(model, model.get_env(), n_eval_episodes=16)
     model.get_env().close()
