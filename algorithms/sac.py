@@ -281,7 +281,14 @@ class SAC(OffPolicy[SACConfig]):
                 acting, inference, head, num_envs, random_steps=random_steps, seed=config.seed, before=before
             )
         policy = KernelSoftPolicy(
-            self.net, head, num_envs, random_steps=random_steps, seed=config.seed, before=before, spread=self.spread
+            self.net,
+            self.observation_space,
+            head,
+            num_envs,
+            random_steps=random_steps,
+            seed=config.seed,
+            before=before,
+            spread=self.spread,
         )
         policy.load(acting.numpy())
         return policy

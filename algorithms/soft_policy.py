@@ -8,6 +8,7 @@ count), where `before` is how far the runs came that are resumed. `weights` are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,13 +22,19 @@ from .draws import Draws
 from .heads import Gaussian
 from .inference import BlockInference
 from .kernels.actor import ActorKernel, SoftPolicyKernel
-from .observations import is_finite
+from .observations import Space, is_finite
 from .parameters import FlatParameters
 from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy
 from .progress import Progress
 from .rollout import BEGIN, ports_of
 
 Array = npt.NDArray[Any]
+
+
+def not_finite(space: Space, obs: Array, steps: int) -> FloatingPointError:
+    """What says that the actor makes nothing of these observations, and why."""
+    why = why_not_finite(np.flatnonzero(~is_finite(space, obs)).tolist())
+    return FloatingPointError(f"the actor's outputs are not finite after {steps} environment steps: {why}")
 
 
 class KernelSoftPolicy(PackedPolicy):
@@ -46,6 +53,7 @@ class KernelSoftPolicy(PackedPolicy):
     def __init__(
         self,
         net: ActorKernel,
+        space: Space,
         head: Gaussian,
         num_envs: int,
         *,
@@ -61,7 +69,7 @@ class KernelSoftPolicy(PackedPolicy):
         }
         ports = ports_of(rows, num_envs, spread)
         super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
-        self.net = net
+        self.net, self.space, self.before = net, space, before
         self.kernel = SoftPolicyKernel(
             net,
             num_envs,
@@ -77,6 +85,11 @@ class KernelSoftPolicy(PackedPolicy):
     def act(self) -> object:
         """The kernel that draws one action per environment, by the weights that have arrived."""
         return self.kernel.act()
+
+    def fault(self, entry: Any, code: int, ports: Sequence[Array]) -> Exception:
+        """See `not_finite`; the code is what the first row is whose outputs are not finite."""
+        obs, env_steps = ports[:2]
+        return not_finite(self.space, obs, self.before.steps + int(env_steps))
 
 
 class TorchSoftPolicy(TorchWeightedPolicy):
@@ -129,10 +142,7 @@ class TorchSoftPolicy(TorchWeightedPolicy):
     def _outputs(self, obs: Array, steps: int) -> Array:
         outputs = self.inference(obs)
         if not np.isfinite(outputs).all():
-            bad = np.flatnonzero(~is_finite(self.inference.space, obs)).tolist()
-            raise FloatingPointError(
-                f"the actor's outputs are not finite after {steps} environment steps: {why_not_finite(bad)}"
-            )
+            raise not_finite(self.inference.space, obs, steps)
         return outputs
 
     def _random(self, tag: int) -> Array:

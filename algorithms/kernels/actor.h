@@ -4,6 +4,8 @@
 #ifndef REACTVEC_ACTOR_H
 #define REACTVEC_ACTOR_H
 
+#include <math.h>
+
 #include "acting.h"
 #include "encoder.h"
 #include "head.h"
@@ -37,6 +39,11 @@ static inline void clamp_deviations(const Actor *actor, float *outputs) {
     for (int64_t k = actor->head.parts; k < actor->head.outputs; k++) outputs[k] = clamped_log_std(outputs[k]);
 }
 
+static inline int outputs_are_finite(const Actor *actor, const float *outputs) {
+    for (int64_t k = 0; k < actor->head.outputs; k++) if (!isfinite(outputs[k])) return 0;
+    return 1;
+}
+
 typedef struct {
     const Actor *actor;
     Acting *acting;
@@ -65,7 +72,8 @@ static inline void scale_action(const Head *head, const void *actions, float *ch
     }
 }
 
-// Ports: obs, environment steps so far, weights, whether these are present -> choice, action.
+// Ports: obs, environment steps so far, weights, whether these are present -> choice, action. Where the outputs of row i are
+// not finite, i + 1 is returned.
 static inline int soft_policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const SoftPolicy *policy = self;
     const Actor *actor = policy->actor;
@@ -87,8 +95,10 @@ static inline int soft_policy_act(void *self, void **ports, int64_t lo, int64_t 
             if (random) {
                 act_anyhow(&actor->head, state, ports[5], i);
             } else {
-                clamp_deviations(actor, actor_outputs(actor, scratch, k));
-                act(&actor->head, actor_outputs(actor, scratch, k), state, 1, choices, ports[5], i, &log_prob);
+                float *outputs = actor_outputs(actor, scratch, k);
+                clamp_deviations(actor, outputs);
+                if (!outputs_are_finite(actor, outputs)) return (int)(i + 1);
+                act(&actor->head, outputs, state, 1, choices, ports[5], i, &log_prob);
             }
             scale_action(&actor->head, ports[5], choices, i);
         }
