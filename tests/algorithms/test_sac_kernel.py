@@ -87,12 +87,14 @@ def test_deviations_that_are_clamped_have_no_derivative():
     for backend in ("kernel", "torch"):
         with small(learner_backend=backend, inference_backend="kernel", seed=1, lr=1e-4).build_algo() as algorithm:
             weights = algorithm.get_weights()
-            weights["actor.net.layers.2.weight"] *= 40
+            weights["actor.net.layers.2.weight"] *= 200
             algorithm.set_weights(weights)
             algorithm.train_steps(60)
             batch = algorithm.replay.ring.gather(algorithm.replay.ring.places(np.arange(60)), 1, 0.9)
             log_std = algorithm.get_module().actor.net(algorithm.learner.actor[0].new_tensor(batch.observations))[:, 1]
-            assert {-1, 0, 1} >= set(np.sign(log_std.detach().numpy() - 2)) > {-1}
+            assert (log_std < -20).any()
+            assert (log_std > 2).any()
+            assert ((log_std > -20) & (log_std < 2)).any()
             found.append(algorithm.get_weights())
     for name, value in found[1].items():
         np.testing.assert_allclose(found[0][name], value, rtol=2e-3, atol=2e-5, err_msg=name)
