@@ -34,7 +34,7 @@ def importance(log_probs: F32, acted: F32) -> F32:
     """How much likelier choices are than when they were acted, of logarithms `[B]`; at most MOST_IMPORTANCE.
 
     A loss in which advantages are weighted so, and ratios count from the weights that learning begins with, is the
-    decoupled one of Hilton et al. 2022 ("Batch size-invariance for policy optimization", equation 3). The limit is that
+    decoupled one of Hilton et al. 2022 ("Batch size-invariance for policy optimization"). The limit is that
     of Espeholt et al. 2018 (IMPALA, section 4.1), where it is 1.
     """
     weights: F32 = np.exp(np.minimum(log_probs - acted, np.log(MOST_IMPORTANCE)))

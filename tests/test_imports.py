@@ -97,7 +97,7 @@ FOR_ALGORITHMS = (
     "reactvec.whole_number",
     "reactvec.algorithms",
 )
-MOST_OF_AN_IMPORT = 0.6  # of the time that Gymnasium takes
+MOST_OF_AN_IMPORT = 0.5  # of the time that Gymnasium takes
 FOLDERS = (PACKAGE, PACKAGE / "algorithms")  # a link, which rglob does not follow
 # Which files of the engine each of them may include.
 ENGINE = {
