@@ -20,17 +20,6 @@ typedef struct {
 // What logarithms of deviations are clamped to, as in algorithms/soft_actor_critic.py.
 static const float LEAST_LOG_STD = -20.0f, MOST_LOG_STD = 2.0f;
 
-// Inputs of `rows` rows of the port, at the beginning of `scratch`.
-static inline void encode_seen(const Actor *actor, const char *obs, float *scratch, int64_t rows) {
-    for (int64_t i = 0; i < rows; i++)
-        encode_padded(&actor->encoder, obs + i * actor->encoder.row, scratch + i * actor->mlp.padded[0], actor->mlp.padded[0]);
-}
-
-// Where the outputs of row i of a block lie, once `mlp_forward` has run.
-static inline float *actor_outputs(const Actor *actor, float *scratch, int64_t i) {
-    return scratch + actor->mlp.value_at[actor->mlp.layers] + i * actor->mlp.padded[actor->mlp.layers];
-}
-
 static inline float clamped_log_std(float log_std) {
     return log_std < LEAST_LOG_STD ? LEAST_LOG_STD : log_std > MOST_LOG_STD ? MOST_LOG_STD : log_std;  // a NaN stays
 }
@@ -86,7 +75,8 @@ static inline int soft_policy_act(void *self, void **ports, int64_t lo, int64_t 
     for (int64_t first = lo; first < hi; first += BLOCK_ROWS) {
         const int64_t rows = hi - first < BLOCK_ROWS ? hi - first : BLOCK_ROWS;
         if (!random) {
-            encode_seen(actor, (const char *)ports[0] + first * actor->encoder.row, scratch, rows);
+            const char *obs = (const char *)ports[0] + first * actor->encoder.row;
+            encode_rows(&actor->encoder, obs, scratch, actor->mlp.padded[0], rows);
             mlp_forward(&actor->mlp, packed, scratch, rows);
         }
         for (int64_t k = 0, i = first; k < rows; k++, i++) {
@@ -95,7 +85,7 @@ static inline int soft_policy_act(void *self, void **ports, int64_t lo, int64_t 
             if (random) {
                 act_anyhow(&actor->head, state, ports[5], i);
             } else {
-                float *outputs = actor_outputs(actor, scratch, k);
+                float *outputs = mlp_outputs(&actor->mlp, scratch, k);
                 clamp_deviations(actor, outputs);
                 if (!outputs_are_finite(actor, outputs)) return (int)(i + 1);
                 act(&actor->head, outputs, state, 1, choices, ports[5], i, &log_prob);

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from reactvec.algorithms.kernels.acting cimport Acting
+from reactvec.algorithms.kernels.encoded_mlp cimport EncodedMlpKernel
 from reactvec.algorithms.kernels.encoder cimport Encoder
 from reactvec.algorithms.kernels.head cimport Head, HeadKernel
 from reactvec.algorithms.kernels.mlp cimport Mlp
@@ -11,8 +12,6 @@ cdef extern from "actor.h" nogil:
         Encoder encoder
         Head head
         Mlp mlp
-    void encode_seen(const Actor *actor, const char *obs, float *scratch, int64_t rows)
-    float *actor_outputs(const Actor *actor, float *scratch, int64_t i)
     void clamp_deviations(const Actor *actor, float *outputs)
     ctypedef struct SoftPolicy:
         const Actor *actor
@@ -25,7 +24,6 @@ cdef extern from "actor.h" nogil:
     int soft_policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
 
-cdef class ActorKernel:
+cdef class ActorKernel(EncodedMlpKernel):
     cdef Actor actor
-    cdef readonly object row_dtype
     cdef readonly HeadKernel head

@@ -5,12 +5,13 @@ import numpy as np
 import numpy.typing as npt
 
 from reactvec.algorithms.kernels.acting import ActingKernel
+from reactvec.algorithms.kernels.encoded_mlp import EncodedMlpKernel
 from reactvec.algorithms.kernels.encoder import Part
 from reactvec.algorithms.kernels.head import HeadKernel
 
 F32 = npt.NDArray[np.float32]
 
-class ActorKernel:
+class ActorKernel(EncodedMlpKernel):
     """Means and logarithms of deviations, clamped, of squashed actions: fully connected, over the rows of an
     observation port of `row_dtype`.
 
@@ -21,7 +22,6 @@ class ActorKernel:
         ValueError: more layers or parts than a kernel has, or a head that does not squash.
     """
 
-    row_dtype: np.dtype[Any]
     head: HeadKernel
 
     def __init__(
@@ -34,20 +34,6 @@ class ActorKernel:
         *,
         variant: str | None = None,
     ) -> None: ...
-    @property
-    def size(self) -> int:
-        """Packed weights."""
-
-    @property
-    def flat_size(self) -> int:
-        """Weights in torch's order."""
-
-    def pack(self, flat: F32, packed: F32) -> None:
-        """From torch's order to the packed one; ValueError for other shapes."""
-
-    def unpack(self, packed: F32, flat: F32) -> None:
-        """The inverse of `pack`."""
-
     def forward(self, packed: F32, rows: npt.NDArray[Any]) -> F32:
         """Outputs `[n, 2 * parts]` for contiguous rows `[n, ...]` of the port."""
 

@@ -19,7 +19,7 @@ typedef struct {
 } ActorCritic;
 
 // Rows of inputs at `values`, [rows][padded], from `rows` rows of a port that begin at `obs` and lie `stride` bytes apart.
-static inline void encode_rows(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows) {
+static inline void encode_normalized(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows) {
     const int64_t padded = net->actor.padded[0], features = net->encoder.features;
     const float *mean = packed + net->mean_at, *scale = packed + net->scale_at;
     for (int64_t i = 0; i < rows; i++, values += padded, obs += net->encoder.row) {
@@ -36,7 +36,7 @@ static inline void encode_rows(const ActorCritic *net, const float *packed, cons
 // row that it saw.
 static inline const float *head_outputs(
         const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room) {
-    float *outputs = scratch + net->actor.value_at[net->actor.layers] + i * net->actor.padded[net->actor.layers];
+    float *outputs = mlp_outputs(&net->actor, scratch, i);
     if (net->encoder.masked) rule_out(&net->encoder, obs, outputs);
     if (net->head.kind == CATEGORIES) return outputs;
     memcpy(room, outputs, (size_t)net->head.parts * sizeof *room);
@@ -44,8 +44,8 @@ static inline const float *head_outputs(
     return room;
 }
 
-static inline float value_of(const ActorCritic *net, const float *scratch, int64_t i) {
-    return scratch[net->critic.value_at[net->critic.layers] + i * net->critic.padded[net->critic.layers]];
+static inline float value_of(const ActorCritic *net, float *scratch, int64_t i) {
+    return mlp_outputs(&net->critic, scratch, i)[0];
 }
 
 typedef struct {
@@ -66,7 +66,7 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
     const uint64_t step = (uint64_t)(policy->tags_before + tag - policy->begin);
     for (int64_t first = lo; first < hi; first += BLOCK_ROWS) {
         const int64_t rows = hi - first < BLOCK_ROWS ? hi - first : BLOCK_ROWS;
-        encode_rows(net, packed, (const char *)ports[0] + first * net->encoder.row, scratch, rows);
+        encode_normalized(net, packed, (const char *)ports[0] + first * net->encoder.row, scratch, rows);
         mlp_forward(&net->actor, packed, scratch, rows);
         for (int64_t i = 0; i < rows; i++) {
             const uint64_t state = draw_next(draw_next(net->head.key, (uint64_t)(first + i)), step);
@@ -94,7 +94,7 @@ static inline int policy_value_ends(void *self, void **ports, int64_t lo, int64_
     for (int64_t i = lo; i < hi; i++) {
         const int ended = terminated[i] | truncated[i];
         if (ended ? !terminated[i] : last) {
-            encode_rows(net, packed, (const char *)ports[ended ? 1 : 0] + i * size, scratch + rows * padded, 1);
+            encode_normalized(net, packed, (const char *)ports[ended ? 1 : 0] + i * size, scratch + rows * padded, 1);
             at[rows++] = i;
         }
         if (rows == BLOCK_ROWS || (rows && i + 1 == hi)) {

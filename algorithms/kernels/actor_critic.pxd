@@ -19,11 +19,11 @@ cdef extern from "actor_critic.h" nogil:
         int64_t scale_at
         int64_t trained
         int64_t size
-    void encode_rows(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows)
+    void encode_normalized(const ActorCritic *net, const float *packed, const char *obs, float *values, int64_t rows)
     const float *head_outputs(
         const ActorCritic *net, const float *packed, float *scratch, int64_t i, const char *obs, float *room
     )
-    float value_of(const ActorCritic *net, const float *scratch, int64_t i)
+    float value_of(const ActorCritic *net, float *scratch, int64_t i)
     ctypedef struct Policy:
         const ActorCritic *net
         Acting *acting

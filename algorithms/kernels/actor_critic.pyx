@@ -4,25 +4,19 @@ from libc.string cimport memcpy, memset
 
 from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.acting cimport ActingKernel
-from reactvec.algorithms.kernels.dense cimport checked, padded_width, variant_named
+from reactvec.algorithms.kernels.dense cimport checked, padded_width
 from reactvec.algorithms.kernels.encoder cimport read_mask, read_parts, rows_of
 from reactvec.algorithms.kernels.head cimport CATEGORIES
-from reactvec.algorithms.kernels.mlp cimport (
-    BLOCK_ROWS, MOST_LAYERS, mlp_forward, mlp_made, mlp_pack, mlp_unpack,
-)
+from reactvec.algorithms.kernels.mlp cimport BLOCK_ROWS, make_mlp, mlp_forward, mlp_pack, mlp_unpack
 
 import numpy as np
 
-from reactvec.algorithms.kernels.dense import ACTIVATIONS, aligned
+from reactvec.algorithms.kernels.dense import aligned
 
 
 cdef class ActorCriticKernel:
     def __cinit__(self, parts, row_dtype, hiddens, str activation, HeadKernel head, bint normalized, mask=None,
                   *, variant=None):
-        cdef int64_t[MOST_LAYERS + 1] width
-        cdef int layers = len(hiddens) + 1, k
-        if layers > MOST_LAYERS:
-            raise ValueError(f"{len(hiddens)} hidden layers; at most {MOST_LAYERS - 1} have a kernel")
         self.row_dtype = np.dtype(row_dtype)
         read_parts(&self.net.encoder, parts, self.row_dtype)
         self.features = self.net.encoder.features
@@ -30,13 +24,9 @@ cdef class ActorCriticKernel:
             read_mask(&self.net.encoder, mask, head.outputs if head.head.kind == CATEGORIES else 0)
         self.head, self.net.head = head, head.head
         self.net.normalized = normalized
-        for k, hidden in enumerate(hiddens):
-            width[k + 1] = hidden
-        width[0] = self.features
-        width[layers] = head.outputs if head.head.kind == CATEGORIES else head.parts
-        self.net.actor = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
-        width[layers] = 1
-        self.net.critic = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
+        outputs = head.outputs if head.head.kind == CATEGORIES else head.parts
+        make_mlp(&self.net.actor, self.features, hiddens, outputs, activation, variant)
+        make_mlp(&self.net.critic, self.features, hiddens, 1, activation, variant)
         self.lay_out()
 
     cdef int lay_out(self) except -1:
@@ -93,7 +83,7 @@ cdef class ActorCriticKernel:
         with nogil:
             while first < count:
                 block = min(<int64_t>BLOCK_ROWS, count - first)
-                encode_rows(&self.net, &weights[0], obs + first * self.net.encoder.row, &scratch[0], block)
+                encode_normalized(&self.net, &weights[0], obs + first * self.net.encoder.row, &scratch[0], block)
                 mlp_forward(&self.net.actor, &weights[0], &scratch[0], block)
                 for i in range(block):
                     memcpy(

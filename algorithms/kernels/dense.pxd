@@ -3,9 +3,6 @@ from libc.stdint cimport int64_t
 
 cdef extern from "dense.h" nogil:
     const int PADDING
-    const int RELU
-    const int TANH
-    const int SILU
     ctypedef struct AdamStep:
         pass
     ctypedef struct Product:

@@ -2,6 +2,7 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
+from reactvec._kernel cimport kernel_capsule, kernel_run
 from reactvec.algorithms.kernels.dense cimport Variant
 
 from reactvec.algorithms.kernels.dense import aligned
@@ -21,6 +22,16 @@ cdef class DescentKernel:
         self.descent.weights, self.descent.mean = floats(self.memory["weights"]), floats(self.memory["mean"])
         self.descent.square, self.descent.gradients = floats(self.memory["square"]), floats(self.memory["gradients"])
         return 0
+
+    cdef void run_by(self, kernel_run gradients, kernel_run descend, void *learner) noexcept:
+        self.gradients_kernel.run, self.gradients_kernel.self = gradients, learner
+        self.descend_kernel.run, self.descend_kernel.self = descend, learner
+
+    def gradients(self):
+        return kernel_capsule(&self.gradients_kernel, self)
+
+    def descend(self):
+        return kernel_capsule(&self.descend_kernel, self)
 
     @property
     def blocks(self):

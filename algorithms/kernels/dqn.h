@@ -27,16 +27,11 @@ typedef struct {
     double *block_losses, loss;       // of the blocks; means over minibatches, added up
 } Dqn;
 
-static inline void encode_block(const QNetwork *net, const char *rows, float *values, int64_t count) {
-    for (int64_t i = 0; i < count; i++)
-        encode_padded(&net->encoder, rows + i * net->encoder.row, values + i * net->mlp.padded[0], net->mlp.padded[0]);
-}
-
 // What actions should be worth: of rows from `first` on (Mnih et al. 2015; double Q: van Hasselt et al. 2016).
 static inline void dqn_targets(const Dqn *dqn, int64_t first, int64_t rows, float *scratch, float *targets) {
     const QNetwork *net = dqn->net;
     const int64_t n = net->actions;
-    encode_block(net, dqn->next_observations + first * net->encoder.row, scratch, rows);
+    encode_rows(&net->encoder, dqn->next_observations + first * net->encoder.row, scratch, net->mlp.padded[0], rows);
     if (dqn->double_q) {
         int64_t best[BLOCK_ROWS];
         q_forward(net, dqn->descent->weights, scratch, rows);
@@ -72,10 +67,10 @@ static inline double dqn_block(const Dqn *dqn, int64_t block, int64_t first, int
     const QNetwork *net = dqn->net;
     const int64_t out = net->mlp.padded[net->mlp.layers];
     float *targets = area + dqn->targets_at, *deltas = area + dqn->deltas_at;
-    float *slopes = deltas + net->mlp.value_at[net->mlp.layers];
+    float *slopes = mlp_outputs(&net->mlp, deltas, 0);
     double loss = 0.0;
     dqn_targets(dqn, first, rows, area, targets);
-    encode_block(net, dqn->observations + first * net->encoder.row, area, rows);
+    encode_rows(&net->encoder, dqn->observations + first * net->encoder.row, area, net->mlp.padded[0], rows);
     q_forward(net, dqn->descent->weights, area, rows);
     memset(slopes, 0, (size_t)(rows * out) * sizeof *slopes);
     for (int64_t i = 0; i < rows; i++) {

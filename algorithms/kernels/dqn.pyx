@@ -2,7 +2,6 @@
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 
-from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.dense cimport checked, padded_width
 from reactvec.algorithms.kernels.descent cimport Descent, DescentKernel, floats
 from reactvec.algorithms.kernels.encoder cimport rows_of
@@ -44,7 +43,6 @@ cdef extern from "dqn.h" nogil:
 
 cdef class DQNKernel(DescentKernel):
     cdef Dqn dqn
-    cdef Kernel gradients_kernel, descend_kernel
     cdef QNetworkKernel net
     cdef tuple drawn
 
@@ -61,14 +59,7 @@ cdef class DQNKernel(DescentKernel):
         self.dqn.target, self.dqn.transposed = floats(self.memory["target"]), floats(self.memory["transposed"])
         self.dqn.areas = floats(self.memory["areas"])
         self.dqn.block_losses = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["losses"])
-        self.gradients_kernel.run, self.gradients_kernel.self = dqn_gradients, &self.dqn
-        self.descend_kernel.run, self.descend_kernel.self = dqn_descend, &self.dqn
-
-    def gradients(self):
-        return kernel_capsule(&self.gradients_kernel, self)
-
-    def descend(self):
-        return kernel_capsule(&self.descend_kernel, self)
+        self.run_by(dqn_gradients, dqn_descend, &self.dqn)
 
     def load(self, flat):
         DescentKernel.load(self, flat)

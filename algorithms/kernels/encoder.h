@@ -79,4 +79,9 @@ static inline void encode_padded(const Encoder *encoder, const char *row, float 
     memset(values + encoder->features, 0, (size_t)(padded - encoder->features) * sizeof *values);
 }
 
+// `count` rows, one after the other, to values [count][padded].
+static inline void encode_rows(const Encoder *encoder, const char *rows, float *values, int64_t padded, int64_t count) {
+    for (int64_t i = 0; i < count; i++) encode_padded(encoder, rows + i * encoder->row, values + i * padded, padded);
+}
+
 #endif

@@ -119,6 +119,11 @@ static inline void mlp_forward(const Mlp *mlp, const float *packed, float *scrat
     }
 }
 
+// Where the outputs of row i lie, after mlp_forward.
+static inline float *mlp_outputs(const Mlp *mlp, float *scratch, int64_t i) {
+    return scratch + mlp->value_at[mlp->layers] + i * mlp->padded[mlp->layers];
+}
+
 // The gradient of a layer's weights and bias, from its inputs and its outputs' deltas, row after row.
 static inline void layer_gradient(
         const Mlp *mlp, int layer, const float *scratch, const float *deltas, float *gradient, int64_t rows,

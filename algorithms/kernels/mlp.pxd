@@ -27,10 +27,15 @@ cdef extern from "mlp.h" nogil:
     void mlp_unpack(const Mlp *mlp, const float *packed, float *flat)
     void mlp_transpose(const Mlp *mlp, const float *packed, float *transposed)
     void mlp_forward(const Mlp *mlp, const float *packed, float *scratch, int64_t rows)
+    float *mlp_outputs(const Mlp *mlp, float *scratch, int64_t i)
     void mlp_backward(
         const Mlp *mlp, const float *transposed, const float *scratch, float *deltas, float *gradient, int64_t rows,
         int accumulate, int inputs
     )
+
+
+# Lays out a network over `inputs`; ValueError where it has more hidden layers than a kernel, or an unknown activation.
+cdef int make_mlp(Mlp *mlp, int64_t inputs, hiddens, int64_t outputs, activation, variant) except -1
 
 
 cdef class MlpKernel:

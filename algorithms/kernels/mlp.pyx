@@ -9,18 +9,27 @@ import numpy as np
 from reactvec.algorithms.kernels.dense import ACTIVATIONS, aligned
 
 
+cdef int make_mlp(Mlp *mlp, int64_t inputs, hiddens, int64_t outputs, activation, variant) except -1:
+    cdef int64_t[MOST_LAYERS + 1] width
+    cdef int layers = len(hiddens) + 1, layer
+    if layers > MOST_LAYERS:
+        raise ValueError(f"{len(hiddens)} hidden layers; at most {MOST_LAYERS - 1} have a kernel")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
+    width[0], width[layers] = inputs, outputs
+    for layer, hidden in enumerate(hiddens, 1):
+        width[layer] = hidden
+    mlp[0] = mlp_made(variant_named(variant), layers, width, ACTIVATIONS.index(activation))
+    return 0
+
+
 cdef class MlpKernel:
     def __cinit__(self, widths, activation, *, variant=None):
-        cdef int64_t[MOST_LAYERS + 1] width
-        cdef int layer
         self.widths = tuple(widths)
         if not 2 <= len(self.widths) <= MOST_LAYERS + 1 or min(self.widths) < 1:
             raise ValueError(f"widths are {self.widths}; give 2 to {MOST_LAYERS + 1} whole numbers of at least 1")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation is {activation!r}; it must be one of {', '.join(ACTIVATIONS)}")
-        for layer in range(len(self.widths)):
-            width[layer] = self.widths[layer]
-        self.mlp = mlp_made(variant_named(variant), len(self.widths) - 1, width, ACTIVATIONS.index(activation))
+        inputs, *hiddens, outputs = self.widths
+        make_mlp(&self.mlp, inputs, hiddens, outputs, activation, variant)
         self.activation, self.variant = activation, self.mlp.variant.name.decode()
 
     @property

@@ -131,9 +131,9 @@ static inline void ppo_block(const Ppo *ppo, int64_t block, const int64_t *chose
     float *gradient = ppo->descent->gradients + block * net->size;
     const float *weights = ppo->descent->weights;
     const int64_t out = actor->padded[actor->layers], value_width = critic->padded[critic->layers];
-    float *slopes = deltas + actor->value_at[actor->layers], *value_slopes = critic_deltas + critic->value_at[critic->layers];
+    float *slopes = mlp_outputs(actor, deltas, 0), *value_slopes = mlp_outputs(critic, critic_deltas, 0);
     for (int64_t i = 0; i < rows; i++)
-        encode_rows(net, weights, ppo->obs + chosen[i] * net->encoder.row, area + i * actor->padded[0], 1);
+        encode_normalized(net, weights, ppo->obs + chosen[i] * net->encoder.row, area + i * actor->padded[0], 1);
     memcpy(critic_values, area, (size_t)(rows * actor->padded[0]) * sizeof(float));
     mlp_forward(actor, weights, area, rows);
     mlp_forward(critic, weights + net->critic_at, critic_values, rows);

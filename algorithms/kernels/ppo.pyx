@@ -3,7 +3,6 @@ cimport numpy as cnp
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
 
-from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.actor_critic cimport ActorCritic, ActorCriticKernel
 from reactvec.algorithms.kernels.dense cimport checked, padded_width
 from reactvec.algorithms.kernels.descent cimport Descent, DescentKernel, floats
@@ -57,7 +56,6 @@ cdef extern from "ppo.h" nogil:
 
 cdef class PPOKernel(DescentKernel):
     cdef Ppo ppo
-    cdef Kernel gradients_kernel, descend_kernel
     cdef ActorCriticKernel net
     cdef tuple rollout
 
@@ -70,8 +68,7 @@ cdef class PPOKernel(DescentKernel):
         self.ppo.vf_clip, self.ppo.vf_coeff = -1.0 if vf_clip is None else vf_clip, vf_coeff
         self.ppo.target_kl = -1.0 if target_kl is None else target_kl
         self.lay_out()
-        self.gradients_kernel.run, self.gradients_kernel.self = ppo_gradients, &self.ppo
-        self.descend_kernel.run, self.descend_kernel.self = ppo_descend, &self.ppo
+        self.run_by(ppo_gradients, ppo_descend, &self.ppo)
 
     cdef int lay_out(self) except -1:
         cdef const ActorCritic *net = self.ppo.net
@@ -87,12 +84,6 @@ cdef class PPOKernel(DescentKernel):
         self.ppo.block_sums = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["block_sums"])
         self.ppo.sums = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["sums"])
         return 0
-
-    def gradients(self):
-        return kernel_capsule(&self.gradients_kernel, self)
-
-    def descend(self):
-        return kernel_capsule(&self.descend_kernel, self)
 
     def load(self, flat):
         DescentKernel.load(self, flat)

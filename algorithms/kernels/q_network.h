@@ -17,21 +17,24 @@ typedef struct {
     int dueling;
 } QNetwork;
 
+// A row's action values, where its outputs lie.
+static inline void join_advantages(const QNetwork *net, float *values) {
+    if (!net->dueling) return;
+    float sum = 0.0f;
+    for (int64_t k = 1; k <= net->actions; k++) sum += values[k];
+    const float base = values[0] - sum / (float)net->actions;
+    for (int64_t k = 0; k < net->actions; k++) values[k] = base + values[k + 1];
+}
+
 // Where the action values of row i of a block lie, once `q_forward` has run.
 static inline float *q_values(const QNetwork *net, float *scratch, int64_t i) {
-    return scratch + net->mlp.value_at[net->mlp.layers] + i * net->mlp.padded[net->mlp.layers];
+    return mlp_outputs(&net->mlp, scratch, i);
 }
 
 // From the inputs at the beginning of `scratch`, which stay, to action values.
 static inline void q_forward(const QNetwork *net, const float *packed, float *scratch, int64_t rows) {
     mlp_forward(&net->mlp, packed, scratch, rows);
-    if (!net->dueling) return;
-    for (int64_t i = 0; i < rows; i++) {
-        float *values = q_values(net, scratch, i), sum = 0.0f;
-        for (int64_t k = 1; k <= net->actions; k++) sum += values[k];
-        const float base = values[0] - sum / (float)net->actions;
-        for (int64_t k = 0; k < net->actions; k++) values[k] = base + values[k + 1];
-    }
+    for (int64_t i = 0; i < rows; i++) join_advantages(net, q_values(net, scratch, i));
 }
 
 // The first of the largest.

@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 from reactvec.algorithms.kernels.acting cimport Acting
+from reactvec.algorithms.kernels.encoded_mlp cimport EncodedMlpKernel
 from reactvec.algorithms.kernels.encoder cimport Encoder
 from reactvec.algorithms.kernels.head cimport Head
 from reactvec.algorithms.kernels.mlp cimport Mlp
@@ -12,8 +13,7 @@ cdef extern from "q_network.h" nogil:
         Mlp mlp
         int64_t actions
         int dueling
-    float *q_values(const QNetwork *net, float *scratch, int64_t i)
-    void q_forward(const QNetwork *net, const float *packed, float *scratch, int64_t rows)
+    void join_advantages(const QNetwork *net, float *values)
     ctypedef struct Ramp:
         int64_t points
         const double *times
@@ -31,6 +31,5 @@ cdef extern from "q_network.h" nogil:
     int epsilon_greedy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag)
 
 
-cdef class QNetworkKernel:
+cdef class QNetworkKernel(EncodedMlpKernel):
     cdef QNetwork net
-    cdef readonly object row_dtype

@@ -5,12 +5,13 @@ import numpy as np
 import numpy.typing as npt
 
 from reactvec.algorithms.kernels.acting import ActingKernel
+from reactvec.algorithms.kernels.encoded_mlp import EncodedMlpKernel
 from reactvec.algorithms.kernels.encoder import Part
 from reactvec.algorithms.kernels.head import HeadKernel
 
 F32 = npt.NDArray[np.float32]
 
-class QNetworkKernel:
+class QNetworkKernel(EncodedMlpKernel):
     """Action values, fully connected, over the rows of an observation port of `row_dtype`.
 
     `parts` says what a row becomes. Weights are float32 `[size]`, packed, or `[flat_size]`, in the order of torch's
@@ -19,8 +20,6 @@ class QNetworkKernel:
     Raises:
         ValueError: more layers or parts than a kernel has.
     """
-
-    row_dtype: np.dtype[Any]
 
     def __init__(
         self,
@@ -33,24 +32,6 @@ class QNetworkKernel:
         *,
         variant: str | None = None,
     ) -> None: ...
-    @property
-    def size(self) -> int:
-        """Packed weights."""
-
-    @property
-    def trained(self) -> int:
-        """How many of them are learned by gradients: all."""
-
-    @property
-    def flat_size(self) -> int:
-        """Weights in torch's order."""
-
-    def pack(self, flat: F32, packed: F32) -> None:
-        """From torch's order to the packed one; ValueError for other shapes."""
-
-    def unpack(self, packed: F32, flat: F32) -> None:
-        """The inverse of `pack`."""
-
     def forward(self, packed: F32, rows: npt.NDArray[Any]) -> F32:
         """Action values `[n, actions]` for contiguous rows `[n, ...]` of the port."""
 

@@ -74,10 +74,10 @@ static inline void draw_actions(
     const Actor *actor = sac->actor;
     const int64_t parts = actor->head.parts;
     const uint64_t state = draw_next(draw_next(sac->luck, (uint64_t)(sac->drawn + sac->at)), which);
-    encode_seen(actor, obs, room->actor, rows);
+    encode_rows(&actor->encoder, obs, room->actor, actor->mlp.padded[0], rows);
     mlp_forward(&actor->mlp, sac->descent->weights, room->actor, rows);
     for (int64_t i = 0; i < rows; i++) {
-        const float *outputs = actor_outputs(actor, room->actor, i);
+        const float *outputs = mlp_outputs(&actor->mlp, room->actor, i);
         const uint64_t row = draw_next(state, (uint64_t)(first + i));
         float sum = 0.0f;
         for (int64_t k = 0; k < parts; k++) {
@@ -107,7 +107,7 @@ static inline void value_actions(
 }
 
 static inline float critic_value(const Sac *sac, const Room *room, int64_t k, int64_t i) {
-    return room->critic[k][sac->critic.value_at[sac->critic.layers] + i * sac->critic.padded[sac->critic.layers]];
+    return mlp_outputs(&sac->critic, room->critic[k], i)[0];
 }
 
 // The critic whose value of row i is the smallest.
@@ -131,7 +131,7 @@ static inline void sac_targets(const Sac *sac, const Room *room, int64_t first, 
 
 // Puts the derivative by the value of each row where `mlp_backward` begins.
 static inline float *value_slopes(const Sac *sac, const Room *room, int64_t rows) {
-    float *slopes = room->deltas + sac->critic.value_at[sac->critic.layers];
+    float *slopes = mlp_outputs(&sac->critic, room->deltas, 0);
     return memset(slopes, 0, (size_t)(rows * sac->critic.padded[sac->critic.layers]) * sizeof *slopes);
 }
 
@@ -178,8 +178,8 @@ static inline double learn_actor(const Sac *sac, const Room *room, int64_t rows,
                 room->slopes[i * parts + part] += room->deltas[i * sac->critic.padded[0] + features + part];
     }
     for (int64_t i = 0; i < rows; i++) {
-        const float *outputs = actor_outputs(sac->actor, room->actor, i);
-        float *slopes = room->deltas + mlp->value_at[mlp->layers] + i * mlp->padded[mlp->layers];
+        const float *outputs = mlp_outputs(mlp, room->actor, i);
+        float *slopes = mlp_outputs(mlp, room->deltas, i);
         memset(slopes, 0, (size_t)mlp->padded[mlp->layers] * sizeof *slopes);
         for (int64_t k = 0; k < parts; k++) {
             const float action = room->actions[i * parts + k], log_std = outputs[parts + k];

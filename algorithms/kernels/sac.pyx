@@ -3,7 +3,6 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from reactvec._kernel cimport Kernel, kernel_capsule
 from reactvec.algorithms.kernels.actor cimport Actor, ActorKernel
 from reactvec.algorithms.kernels.dense cimport checked, padded_width
 from reactvec.algorithms.kernels.descent cimport Descent, DescentKernel, floats
@@ -109,7 +108,6 @@ cdef class SACNetworks:
 
 cdef class SACKernel(DescentKernel):
     cdef Sac sac
-    cdef Kernel gradients_kernel, descend_kernel
     cdef SACNetworks nets
     cdef tuple kept
 
@@ -140,14 +138,7 @@ cdef class SACKernel(DescentKernel):
         self.sac.target, self.sac.transposed = floats(self.memory["target"]), floats(self.memory["transposed"])
         self.sac.areas = floats(self.memory["areas"])
         self.sac.block_sums = <double *>cnp.PyArray_DATA(<cnp.ndarray>self.memory["sums"])
-        self.gradients_kernel.run, self.gradients_kernel.self = sac_gradients, &self.sac
-        self.descend_kernel.run, self.descend_kernel.self = sac_descend, &self.sac
-
-    def gradients(self):
-        return kernel_capsule(&self.gradients_kernel, self)
-
-    def descend(self):
-        return kernel_capsule(&self.descend_kernel, self)
+        self.run_by(sac_gradients, sac_descend, &self.sac)
 
     def load(self, flat):
         DescentKernel.load(self, flat)
