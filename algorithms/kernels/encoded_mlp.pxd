@@ -2,12 +2,11 @@
 from libc.stdint cimport int64_t
 
 from reactvec.algorithms.kernels.encoder cimport Encoder
-from reactvec.algorithms.kernels.mlp cimport Mlp
+from reactvec.algorithms.kernels.mlp cimport Mlp, MlpWeights
 
 
-cdef class EncodedMlpKernel:
-    cdef Encoder *encoder  # these two lie in the struct of who inherits
-    cdef Mlp *mlp
+cdef class EncodedMlpKernel(MlpWeights):
+    cdef Encoder *encoder  # lies in the struct of who inherits, as `mlp` does
     cdef int64_t outputs  # of a row, when they are finished
     cdef readonly object row_dtype
     cdef int read(self, Encoder *encoder, parts, row_dtype) except -1

@@ -4,16 +4,14 @@ from libc.string cimport memcpy
 
 from reactvec.algorithms.kernels.dense cimport checked
 from reactvec.algorithms.kernels.encoder cimport Encoder, encode_rows, read_parts, rows_of
-from reactvec.algorithms.kernels.mlp cimport (
-    BLOCK_ROWS, Mlp, make_mlp, mlp_forward, mlp_outputs, mlp_pack, mlp_unpack,
-)
+from reactvec.algorithms.kernels.mlp cimport BLOCK_ROWS, Mlp, MlpWeights, make_mlp, mlp_forward, mlp_outputs
 
 import numpy as np
 
 from reactvec.algorithms.kernels.dense import aligned
 
 
-cdef class EncodedMlpKernel:
+cdef class EncodedMlpKernel(MlpWeights):
     cdef int read(self, Encoder *encoder, parts, row_dtype) except -1:
         self.encoder, self.row_dtype = encoder, np.dtype(row_dtype)
         return read_parts(encoder, parts, self.row_dtype)
@@ -24,28 +22,6 @@ cdef class EncodedMlpKernel:
 
     cdef void finish(self, float *outputs) noexcept nogil:
         pass
-
-    @property
-    def size(self):
-        return self.mlp.size
-
-    @property
-    def trained(self):
-        return self.mlp.size
-
-    @property
-    def flat_size(self):
-        return self.mlp.flat_size
-
-    def pack(self, flat, packed):
-        cdef const float[::1] source = checked("flat", flat, (self.flat_size,))
-        cdef float[::1] target = checked("packed", packed, (self.size,), True)
-        mlp_pack(self.mlp, &source[0], &target[0])
-
-    def unpack(self, packed, flat):
-        cdef const float[::1] source = checked("packed", packed, (self.size,))
-        cdef float[::1] target = checked("flat", flat, (self.flat_size,), True)
-        mlp_unpack(self.mlp, &source[0], &target[0])
 
     def forward(self, packed, rows):
         cdef const float[::1] weights = checked("packed", packed, (self.size,))

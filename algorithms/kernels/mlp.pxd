@@ -38,7 +38,11 @@ cdef extern from "mlp.h" nogil:
 cdef int make_mlp(Mlp *mlp, int64_t inputs, hiddens, int64_t outputs, activation, variant) except -1
 
 
-cdef class MlpKernel:
-    cdef Mlp mlp
+cdef class MlpWeights:
+    cdef Mlp *mlp  # lies in who inherits
+
+
+cdef class MlpKernel(MlpWeights):
+    cdef Mlp network
     cdef readonly tuple widths
     cdef readonly str activation, variant

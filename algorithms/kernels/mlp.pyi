@@ -6,23 +6,16 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-@final
-class MlpKernel:
-    """A network of `widths` (inputs, hidden layers, outputs; 2 to 9) with one of `dense.ACTIVATIONS` between layers.
+class MlpWeights:
+    """How the weights of a network lie: packed, or in torch's order."""
 
-    It has no weights of its own. They come packed: for each layer the transposed weights, `[in, out padded to a
-    multiple of 16]`, then the bias; padding is 0. Other kernels take its C struct `mlp` (mlp.pxd). `variant` is
-    one of `dense.variants()`; None: the best. ValueError for what is no such network.
-    """
-
-    widths: tuple[int, ...]
-    activation: str
-    variant: str
-
-    def __init__(self, widths: Sequence[int], activation: str, *, variant: str | None = None) -> None: ...
     @property
     def size(self) -> int:
         """Floats of packed weights."""
+
+    @property
+    def trained(self) -> int:
+        """How many of them are learned by gradients: all."""
 
     @property
     def flat_size(self) -> int:
@@ -34,6 +27,20 @@ class MlpKernel:
     def unpack(self, packed: npt.NDArray[np.float32], flat: npt.NDArray[np.float32]) -> None:
         """Write `packed` `[size]` into `flat` `[flat_size]`. ValueError for other arrays."""
 
+@final
+class MlpKernel(MlpWeights):
+    """A network of `widths` (inputs, hidden layers, outputs; 2 to 9) with one of `dense.ACTIVATIONS` between layers.
+
+    It has no weights of its own. They come packed: for each layer the transposed weights, `[in, out padded to a
+    multiple of 16]`, then the bias; padding is 0. `variant` is one of `dense.variants()`; None: the best. ValueError
+    for what is no such network.
+    """
+
+    widths: tuple[int, ...]
+    activation: str
+    variant: str
+
+    def __init__(self, widths: Sequence[int], activation: str, *, variant: str | None = None) -> None: ...
     def forward(self, packed: npt.NDArray[np.float32], x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Outputs `[rows, outputs]` for inputs `[rows, inputs]`; a new array. ValueError for other arrays."""
 

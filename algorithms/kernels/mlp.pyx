@@ -23,17 +23,13 @@ cdef int make_mlp(Mlp *mlp, int64_t inputs, hiddens, int64_t outputs, activation
     return 0
 
 
-cdef class MlpKernel:
-    def __cinit__(self, widths, activation, *, variant=None):
-        self.widths = tuple(widths)
-        if not 2 <= len(self.widths) <= MOST_LAYERS + 1 or min(self.widths) < 1:
-            raise ValueError(f"widths are {self.widths}; give 2 to {MOST_LAYERS + 1} whole numbers of at least 1")
-        inputs, *hiddens, outputs = self.widths
-        make_mlp(&self.mlp, inputs, hiddens, outputs, activation, variant)
-        self.activation, self.variant = activation, self.mlp.variant.name.decode()
-
+cdef class MlpWeights:
     @property
     def size(self):
+        return self.mlp.size
+
+    @property
+    def trained(self):
         return self.mlp.size
 
     @property
@@ -43,14 +39,23 @@ cdef class MlpKernel:
     def pack(self, flat, packed):
         cdef const float[::1] source = checked("flat", flat, (self.flat_size,))
         cdef float[::1] target = checked("packed", packed, (self.size,), True)
-        with nogil:
-            mlp_pack(&self.mlp, &source[0], &target[0])
+        mlp_pack(self.mlp, &source[0], &target[0])
 
     def unpack(self, packed, flat):
         cdef const float[::1] source = checked("packed", packed, (self.size,))
         cdef float[::1] target = checked("flat", flat, (self.flat_size,), True)
-        with nogil:
-            mlp_unpack(&self.mlp, &source[0], &target[0])
+        mlp_unpack(self.mlp, &source[0], &target[0])
+
+
+cdef class MlpKernel(MlpWeights):
+    def __cinit__(self, widths, activation, *, variant=None):
+        self.widths = tuple(widths)
+        if not 2 <= len(self.widths) <= MOST_LAYERS + 1 or min(self.widths) < 1:
+            raise ValueError(f"widths are {self.widths}; give 2 to {MOST_LAYERS + 1} whole numbers of at least 1")
+        inputs, *hiddens, outputs = self.widths
+        self.mlp = &self.network
+        make_mlp(self.mlp, inputs, hiddens, outputs, activation, variant)
+        self.activation, self.variant = activation, self.mlp.variant.name.decode()
 
     def forward(self, packed, x):
         cdef const float[::1] weights = checked("packed", packed, (self.size,))
@@ -61,9 +66,9 @@ cdef class MlpKernel:
         with nogil:
             while first < inputs.shape[0]:
                 rows = min(<int64_t>BLOCK_ROWS, inputs.shape[0] - first)
-                widen(&self.mlp, 0, &inputs[first, 0], &scratch[0], rows)
-                mlp_forward(&self.mlp, &weights[0], &scratch[0], rows)
-                narrow(&self.mlp, self.mlp.layers, &scratch[0], &outputs[first, 0], rows)
+                widen(self.mlp, 0, &inputs[first, 0], &scratch[0], rows)
+                mlp_forward(self.mlp, &weights[0], &scratch[0], rows)
+                narrow(self.mlp, self.mlp.layers, &scratch[0], &outputs[first, 0], rows)
                 first += rows
         return np.asarray(outputs)
 
@@ -79,14 +84,14 @@ cdef class MlpKernel:
         cdef float[::1] deltas = aligned(self.mlp.deltas), transposed = aligned(self.mlp.transposed)
         cdef int64_t first = 0, rows
         with nogil:
-            mlp_transpose(&self.mlp, &weights[0], &transposed[0])
+            mlp_transpose(self.mlp, &weights[0], &transposed[0])
             while first < inputs.shape[0]:
                 rows = min(<int64_t>BLOCK_ROWS, inputs.shape[0] - first)
-                widen(&self.mlp, 0, &inputs[first, 0], &scratch[0], rows)
-                mlp_forward(&self.mlp, &weights[0], &scratch[0], rows)
-                widen(&self.mlp, self.mlp.layers, &slopes[first, 0], &deltas[0], rows)
-                mlp_backward(&self.mlp, &transposed[0], &scratch[0], &deltas[0], &gradient[0], rows, 1, 1)
-                narrow(&self.mlp, 0, &deltas[0], &dx[first, 0], rows)
+                widen(self.mlp, 0, &inputs[first, 0], &scratch[0], rows)
+                mlp_forward(self.mlp, &weights[0], &scratch[0], rows)
+                widen(self.mlp, self.mlp.layers, &slopes[first, 0], &deltas[0], rows)
+                mlp_backward(self.mlp, &transposed[0], &scratch[0], &deltas[0], &gradient[0], rows, 1, 1)
+                narrow(self.mlp, 0, &deltas[0], &dx[first, 0], rows)
                 first += rows
         return np.asarray(gradient), np.asarray(dx)
 
