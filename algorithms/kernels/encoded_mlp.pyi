@@ -8,7 +8,7 @@ from reactvec.algorithms.kernels.mlp import MlpWeights
 F32 = npt.NDArray[np.float32]
 
 class EncodedMlpKernel(MlpWeights):
-    """A fully connected network over the rows of an observation port of `row_dtype`; what it computes, its heirs say."""
+    """A fully connected network over the rows of an observation port of `row_dtype`; heirs say what it computes."""
 
     row_dtype: np.dtype[Any]
 
