@@ -78,7 +78,7 @@ class DQNLearner(OffPolicyLearner):
         before: Progress,
     ) -> None:
         lr = Piecewise.of(config.lr, config.total_timesteps)
-        super().__init__(module, copy.deepcopy(module), replay, policy, config, before, lr=lr)
+        super().__init__(module, copy.deepcopy(module), replay, policy, config, before, lrs=[lr])
         self.space, self.double_q = space, config.double_q
         self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq

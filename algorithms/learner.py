@@ -26,8 +26,8 @@ from .piecewise import Piecewise
 class Learner(Reactor):
     """Owns a module, its flat weights and Adam (Kingma & Ba 2015); subclasses declare reactions and the loss.
 
-    `part_lrs`, sizes and learning rates, splits the weights into consecutive parts; without, they are one part with the
-    rate `lr`. `steps_before` environment steps have been taken by the run that this one resumes.
+    `part_sizes` split the weights into consecutive parts, without which they are one; each has its learning rate of
+    `lrs`. `steps_before` environment steps have been taken by the run that this one resumes.
     """
 
     saved: ClassVar[tuple[str, ...]] = ("gradient_steps",)
@@ -37,21 +37,21 @@ class Learner(Reactor):
         module: nn.Module,
         parameters: FlatParameters,
         *,
-        lr: Piecewise,
+        lrs: Sequence[Piecewise],
+        part_sizes: Sequence[int] = (),
         grad_clip: float | None,
         adam_epsilon: float,
         seed: int,
         steps_before: int = 0,
-        part_lrs: Sequence[tuple[int, Piecewise]] = (),
         **port_types: tuple[tuple[int, ...], npt.DTypeLike],
     ) -> None:
         super().__init__(bank=None, **port_types)
         self.module = module
         self.parameters = parameters
         self.grad_clip, self.steps_before = grad_clip, steps_before
-        self.lrs = [rate for _, rate in part_lrs] or [lr]
-        self.parts = parameters.split([size for size, _ in part_lrs]) if part_lrs else [parameters.trainable]
-        self.adam_epsilon, self.current_lrs = adam_epsilon, [rate.at(steps_before) for rate in self.lrs]
+        self.lrs, self.adam_epsilon = lrs, adam_epsilon
+        self.current_lrs = [rate.at(steps_before) for rate in lrs]
+        self.parts = parameters.split(part_sizes) if part_sizes else [parameters.trainable]
         self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self._luck = Draws(seed, "layer")

@@ -57,19 +57,19 @@ class OffPolicyLearner(Learner):
         config: OffPolicyConfig,
         before: Progress,
         *,
-        lr: Piecewise,
-        part_lrs: Sequence[tuple[int, Piecewise]] = (),
+        lrs: Sequence[Piecewise],
+        part_sizes: Sequence[int] = (),
     ) -> None:
         batch = {name: (replay.ports[name].shape, replay.ports[name].dtype) for name in BATCH_PORTS}
         super().__init__(
             module,
             FlatParameters(module),
-            lr=lr,
+            lrs=lrs,
+            part_sizes=part_sizes,
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
             seed=config.seed,
             steps_before=before.steps,
-            part_lrs=part_lrs,
             weights=(policy.weights.shape, np.float32),
             td_errors=batch["returns"],
             **batch,

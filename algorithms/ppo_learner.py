@@ -59,7 +59,7 @@ class PPOLearner(Learner):
         super().__init__(
             module,
             parameters,
-            lr=Piecewise.of(config.lr, config.total_timesteps),
+            lrs=[Piecewise.of(config.lr, config.total_timesteps)],
             grad_clip=config.grad_clip,
             adam_epsilon=config.adam_epsilon,
             seed=config.seed,

@@ -112,9 +112,8 @@ class SACLearner(OffPolicyLearner):
     ) -> None:
         rates = (config.actor_lr, config.critic_lr, config.alpha_lr)
         lrs = [Piecewise.of(config.lr if rate is None else rate, config.total_timesteps) for rate in rates]
-        part_lrs = list(zip(module.part_sizes(), lrs, strict=True))
         target = copy.deepcopy(module.critics)
-        super().__init__(module, target, replay, policy, config, before, lr=lrs[0], part_lrs=part_lrs)
+        super().__init__(module, target, replay, policy, config, before, lrs=lrs, part_sizes=module.part_sizes())
         self.actor, self.critics = self.parameters.within(module.actor), self.parameters.within(module.critics)
         self.by_kernel: KernelFit | None = None
         self.space, entropy = space, config.target_entropy
