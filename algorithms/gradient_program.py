@@ -76,13 +76,13 @@ class GradientProgram(Generic[K]):
         """Let the weights be the kernel's."""
         self.kernel.store(self.parameters.numpy())
 
-    def run(self, minibatches: int) -> int:
-        """Learn from the next minibatches of the kernel; returns how many gradient steps that were."""
-        before = self.kernel.steps
+    def run(self, minibatches: int) -> None:
+        """Learn from the next minibatches of the kernel; where that is interrupted, the steps until then are kept."""
         self.load()
-        self.execution.advance(minibatches)
-        self.store()
-        return self.kernel.steps - before
+        try:
+            self.execution.advance(minibatches)
+        finally:
+            self.store()
 
     def optimizer_state(self) -> dict[str, Array]:
         """Copies of Adam's moments and step count; empty before the first step."""

@@ -82,6 +82,12 @@ class Categories(Head):
         return entropies[0] if self.parts == 1 else torch.stack(entropies).sum(0)
 
 
+def has_range(space: spaces.Box) -> bool:
+    """Whether the distance of the bounds is a finite float64 everywhere."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.subtract(space.high, space.low, dtype=np.float64)).all())
+
+
 class Gaussian(Head):
     """Independent normal numbers: the outputs are means, then logarithms of standard deviations.
 
@@ -91,7 +97,7 @@ class Gaussian(Head):
 
     def __init__(self, space: spaces.Box, key: int, squash: bool) -> None:
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-        if squash and not (np.isfinite(low).all() and np.isfinite(high).all()):
+        if squash and not has_range(space):
             raise ConfigError(f"actions of {space} have no bounds to be squashed into; set squash_actions=False")
         super().__init__(space, HeadKernel("squash" if squash else "clip", low, high, space.dtype, key))
         self.squash, self.bounds, self.box = squash, (space.low, space.high), space

@@ -102,6 +102,16 @@ class Learner(Reactor):
         self.optimizer.step()
         self.gradient_steps += 1
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count the gradient steps that the kernel takes meanwhile, even if it is interrupted."""
+        assert self.by_kernel is not None
+        before = self.by_kernel.kernel.steps
+        try:
+            yield
+        finally:
+            self.gradient_steps += self.by_kernel.kernel.steps - before
+
     def log(self, name: str, value: Tensor, count: int = 1) -> None:
         """Add a scalar, or the sum of `count` of them, to the mean that `metrics` reports."""
         value = value.detach()

@@ -52,10 +52,10 @@ class KernelFit(GradientProgram[PPOKernel]):
         self.net.pack(self.parameters.numpy(), packed)
         return np.ascontiguousarray(self.net.forward(packed, np.ascontiguousarray(obs))[:, :-1])
 
-    def fit(self, batch: Batch, order: Array, lr: float, clip: float, entropy_coeff: float) -> tuple[Array, int, int]:
+    def fit(self, batch: Batch, order: Array, lr: float, clip: float, entropy_coeff: float) -> tuple[Array, int]:
         """Gradient steps on the minibatches of all epochs, `order` `[epochs, B]`, until the policy has moved too far.
 
-        Returns METRICS, as means over the minibatches, how many of these there were, and how many gradient steps.
+        Returns METRICS, as means over the minibatches, and how many of these there were.
         """
         planned = self.kernel.begin(
             Batch(*(np.ascontiguousarray(array) for array in batch)),
@@ -65,6 +65,5 @@ class KernelFit(GradientProgram[PPOKernel]):
             clip=clip,
             entropy_coeff=entropy_coeff,
         )
-        steps = self.run(planned)
-        means, minibatches = self.kernel.means()
-        return means, minibatches, steps
+        self.run(planned)
+        return self.kernel.means()

@@ -252,10 +252,10 @@ class PPOLearner(Learner):
     def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """What `_fit` does, but for the last bits."""
         assert self.by_kernel is not None
-        means, minibatches, steps = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        with self.counted():
+            means, minibatches = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
         for name, mean in zip(METRICS, means.tolist(), strict=True):
             self.log(name, torch.tensor(mean * minibatches), minibatches)
-        self.gradient_steps += steps
 
     def _fit(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """Gradient steps on the minibatches of all epochs, `order` `[epochs, B]`, until the policy has moved too

@@ -48,7 +48,8 @@ _FREE = (
     *("env", "evaluation_env", "placement", "num_workers", "native", "learner_threads"),
     *("total_timesteps", "min_sample_timesteps_per_iteration", "lr", "gamma", "grad_clip", "learner_backend"),
     *("clip_param", "entropy_coeff", "lambda_", "target_kl", "vf_clip_param", "vf_loss_coeff"),
-    *("minibatch_size", "num_epochs", "normalize_advantages", "double_q", "epsilon", "tau"),
+    *("minibatch_size", "num_epochs", "normalize_advantages", "double_q", "epsilon", "tau", "adam_epsilon"),
+    *("actor_lr", "critic_lr", "alpha_lr", "target_entropy", "initial_alpha"),
 )
 _FREE_GROUPS = ("evaluation", "checkpointing", "callbacks", "debugging")
 

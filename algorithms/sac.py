@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ from .checks import ConfigError
 from .draws import Draws
 from .environments import learner_workers
 from .export import GreedyPolicy
-from .heads import Gaussian, log_density, make_head
+from .heads import Gaussian, has_range, log_density, make_head
 from .inference import BlockInference, KernelInference
 from .kernels.actor import ActorKernel
 from .observations import as_tensors
@@ -99,7 +99,6 @@ class SACLearner(OffPolicyLearner):
     """Takes gradient steps of actor, critics and alpha, all three at once; the target critics follow."""
 
     module: SoftActorCritic
-    saved: ClassVar[tuple[str, ...]] = (*OffPolicyLearner.saved, "drawn")
 
     def __init__(
         self,
@@ -119,21 +118,25 @@ class SACLearner(OffPolicyLearner):
         self.space, entropy = space, config.target_entropy
         parts = self.actions.shape[-1]
         self.target_entropy = -float(parts) if entropy == "auto" else float(entropy)
-        self.drawn = before.gradient_steps
+        self.gradient_steps_before = before.gradient_steps
         self._draws = Draws(config.seed, "noise")
 
     def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
         """See OffPolicyLearner."""
         (self._fit if self.by_kernel is None else self._fit_by_kernel)(batch, importance, td_errors)
-        self.drawn += len(importance)
+
+    @property
+    def drawn(self) -> int:
+        """Minibatches learned from, in the runs that this one resumes, too: the number of the next one's noise."""
+        return self.gradient_steps_before + self.gradient_steps
 
     def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
         """What `_fit` does, but for the last bits."""
         assert self.by_kernel is not None
-        sums = self.by_kernel.fit(batch, importance, td_errors, self.current_lrs, self.drawn)
+        with self.counted():
+            sums = self.by_kernel.fit(batch, importance, td_errors, self.current_lrs, self.drawn)
         for name, total in zip(METRICS, sums, strict=True):
             self.log(name, torch.tensor(total), len(importance))
-        self.gradient_steps += len(importance)
 
     def _fit(self, batch: Batch, importance: Array, td_errors: Array) -> None:
         """A gradient step on each minibatch `[k, ...]`; writes `td_errors`."""
@@ -296,7 +299,7 @@ class SAC(OffPolicy[SACConfig]):
         space = self.action_space
         if not isinstance(space, spaces.Box) or not np.issubdtype(space.dtype, np.floating):
             raise ConfigError(f"SAC draws real actions from a Box, not {space}; wrap the environment")
-        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        if not has_range(space):
             raise ConfigError(f"SAC draws actions between bounds, which {space} lacks; wrap the environment")
         return space
 

@@ -127,6 +127,7 @@ def test_kernels_draw_what_draws_draws():
         (spaces.Box(0, 255, (2,), np.uint8), False, "wrap the environment"),
         (spaces.Box(0, 1, (2,), np.float16), False, "dtype float16"),
         (spaces.Box(-np.inf, 1, (2,)), True, "no bounds"),
+        (spaces.Box(-1.7e308, 1.7e308, (2,), np.float64), True, "no bounds"),
         (spaces.Dict({"a": spaces.Discrete(2)}), False, "wrap the environment"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reactvec.algorithms import DQN, PPO
-from tests.algorithms.agents import small, small_ppo
+from tests.algorithms.agents import small, small_ppo, small_sac
 
 THREADS = {"placement": "threads", "num_workers": 2}
 
@@ -82,6 +82,41 @@ def test_while_it_learns(backend: str, place: dict[str, Any]):
             assert result["num_env_steps_sampled_lifetime"] == steps + 128 * number
         assert algorithm.progress.gradient_steps == learned + 3 * 6
         assert algorithm.execution.tag == 1 + 3 * 32
+
+
+LONG = {"gradient_steps": 1_000_000, "train_freq": 40}
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+@pytest.mark.parametrize(
+    "config", [small(**LONG), small_sac(**LONG), small_ppo(num_epochs=3_000)], ids=lambda c: c.algorithm
+)
+def test_in_the_middle_of_a_round(interrupt_soon: Any, config: Any, backend: str, tmp_path: Any):
+    """The steps that were taken are counted, and their weights are kept."""
+    config = config.copy()
+    config.learner_backend = backend
+    with config.build_algo() as algorithm:
+        learner = algorithm.learner
+        before = algorithm.get_weights()
+        steps = learner.by_kernel.execution if learner.by_kernel is not None else learner
+        name = "descend" if backend == "torch" else "advance"
+        step = getattr(steps, name)
+
+        def begun(*args: Any) -> Any:
+            setattr(steps, name, step)
+            interrupt_soon()
+            return step(*args)
+
+        setattr(steps, name, begun)
+        with pytest.raises(KeyboardInterrupt):
+            algorithm.train_steps(400)
+        done = algorithm.progress.gradient_steps
+        assert 0 < done == learner.optimizer_state()["step"]
+        assert any((before[name] != value).any() for name, value in algorithm.get_weights().items())
+        algorithm.save_to_path(tmp_path / "cut")
+        with config.copy().build_algo() as other:
+            other.restore_from_path(tmp_path / "cut")
+            assert other.progress.gradient_steps == done == other.learner.optimizer_state()["step"]
 
 
 class Moody(gym.Wrapper):

@@ -100,12 +100,44 @@ def test_deviations_that_are_clamped_have_no_derivative():
         np.testing.assert_allclose(found[0][name], value, rtol=2e-3, atol=2e-5, err_msg=name)
 
 
+class Wide(gym.Env):
+    """Actions of three numbers, of which the second has no choice; an episode's last observation may be NaN."""
+
+    observation_space = spaces.Box(-1, 1, (15,), np.float32)
+    action_space = spaces.Box(np.array([-1, 2, 0], np.float32), np.array([1, 2, 3], np.float32))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 15).astype(np.float32), {}
+
+    def step(self, action):
+        obs = self.np_random.uniform(-1, 1, 15).astype(np.float32)
+        return obs, -float(np.square(action).sum()), False, False, {}
+
+
+class Blinding(Wide):
+    def step(self, action):
+        obs, reward, *_ = super().step(action)
+        died = bool(self.np_random.random() < 0.1)
+        return obs * (np.nan if died else 1), reward, died, False, {}
+
+
+def test_padded_widths_that_differ():
+    """15 features become 16 floats, 18 of the critics 32; what is in the padding counts for no norm."""
+    assert_alike(env=Wide, grad_clip=0.05)
+
+
+def test_what_is_not_finite_after_the_end():
+    assert_alike(env=Blinding)
+
+
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_blocks_on_several_workers(workers):
-    results = []
+    """Blocks of much work, so that workers are at theirs at the same time."""
+    results, model = [], ModelConfig(hiddens=(128, 128))
     for placement in ({"placement": "inline"}, {"placement": "threads", "num_workers": workers}):
-        with small(train_batch_size=200, **placement).build_algo() as algorithm:
-            algorithm.train_steps(300)
+        with small(train_batch_size=1024, model=model, **placement).build_algo() as algorithm:
+            algorithm.train_steps(120)
             results.append(fingerprint(algorithm))
     assert results[0] == results[1]
 
@@ -142,18 +174,49 @@ def test_looking_at_the_weights_changes_nothing():
     assert results[0] == results[1]
 
 
-def test_both_policies_act_alike():
+def actions_of(algorithm, count):
+    """Those of the first `count` steps, as the replay buffer has them."""
+    ring = algorithm.replay.ring
+    return ring.gather(ring.places(np.arange(count)), 1, 0.9).actions
+
+
+BEGINNING = {"num_steps_sampled_before_learning_starts": 300, "train_freq": 10_000}
+CAPACITY = {"capacity": 3_000}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"env": Mixed, "num_envs": 3}, {"env": Wide, "num_envs": 150, "placement": "inline"}], ids=str
+)
+def test_both_policies_act_alike(settings):
     """At random first, by the same draws; then by what the actor says, whose low bits are others."""
     found = []
     for backend in ("kernel", "torch"):
-        settings = {"inference_backend": backend, "num_steps_sampled_before_learning_starts": 120, "train_freq": 1000}
-        with small(env=Mixed, num_envs=3, seed=4, **settings).build_algo() as algorithm:
-            algorithm.train_steps(180)
-            ring = algorithm.replay.ring
-            found.append(ring.gather(ring.places(np.arange(len(ring))), 1, 0.9).actions)
-    np.testing.assert_allclose(found[0][:120], found[1][:120], rtol=0, atol=1e-7)
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-5)
+        config = small(inference_backend=backend, seed=4, replay_buffer_config=CAPACITY, **BEGINNING, **settings)
+        with config.build_algo() as algorithm:
+            weights = algorithm.get_weights()
+            last = weights["actor.net.layers.2.weight"]
+            last[len(last) // 2 :] *= 60  # deviations beyond either end of their range
+            algorithm.set_weights(weights)
+            algorithm.train_steps(900)
+            found.append(actions_of(algorithm, 900))
+    np.testing.assert_allclose(found[0][:300], found[1][:300], rtol=0, atol=1e-7)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3, atol=1e-4)
     assert np.abs(found[0]).max() <= 1
+
+
+def test_both_policies_go_on_alike(tmp_path):
+    """Without what was remembered the environments begin anew; draws go on, and so does the number of steps."""
+    found = []
+    for backend in ("kernel", "torch"):
+        settings = {"inference_backend": backend, "env": Wide, "num_envs": 10, "seed": 4, **BEGINNING}
+        with small(**settings).build_algo() as algorithm:
+            algorithm.train_steps(200)
+            first, path = actions_of(algorithm, 200), algorithm.save_to_path(tmp_path / backend)
+        with SAC.from_checkpoint(path, env=Wide) as algorithm:
+            algorithm.train_steps(200)
+            found.append(actions_of(algorithm, 200))
+        assert (found[-1][:100, 0] != first[:100, 0]).all()
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-4)
 
 
 def test_actions_are_predicted_as_by_torch():
