@@ -23,7 +23,7 @@ static inline void encode_normalized(const ActorCritic *net, const float *packed
     const int64_t padded = net->actor.padded[0], features = net->encoder.features;
     const float *mean = packed + net->mean_at, *scale = packed + net->scale_at;
     for (int64_t i = 0; i < rows; i++, values += padded, obs += net->encoder.row) {
-        encode_padded(&net->encoder, obs, values, padded);
+        encode(&net->encoder, obs, values);
         if (net->normalized)
             for (int64_t k = 0; k < features; k++) {
                 const float value = (values[k] - mean[k]) * scale[k];

@@ -73,15 +73,9 @@ static inline void rule_out(const Encoder *encoder, const char *row, float *logi
         if (read_value(encoder->mask_type, row + encoder->mask_at + k * size) == 0.0) logits[k] = -1e8f;
 }
 
-// One row, and zeros up to `padded` floats.
-static inline void encode_padded(const Encoder *encoder, const char *row, float *values, int64_t padded) {
-    encode(encoder, row, values);
-    memset(values + encoder->features, 0, (size_t)(padded - encoder->features) * sizeof *values);
-}
-
-// `count` rows, one after the other, to values [count][padded].
-static inline void encode_rows(const Encoder *encoder, const char *rows, float *values, int64_t padded, int64_t count) {
-    for (int64_t i = 0; i < count; i++) encode_padded(encoder, rows + i * encoder->row, values + i * padded, padded);
+// `count` rows, one after the other, to values [count][stride].
+static inline void encode_rows(const Encoder *encoder, const char *rows, float *values, int64_t stride, int64_t count) {
+    for (int64_t i = 0; i < count; i++) encode(encoder, rows + i * encoder->row, values + i * stride);
 }
 
 #endif

@@ -18,7 +18,7 @@ cdef extern from "encoder.h" nogil:
         int mask_type
         int64_t mask_at
         int64_t masked
-    void encode_rows(const Encoder *encoder, const char *rows, float *values, int64_t padded, int64_t count)
+    void encode_rows(const Encoder *encoder, const char *rows, float *values, int64_t stride, int64_t count)
 
 # Reads what encoding.encoded_parts says of rows of `row_dtype`; ValueError where there are too many parts.
 cdef int read_parts(Encoder *encoder, parts, row_dtype) except -1

@@ -102,8 +102,8 @@ static inline void mlp_transpose(const Mlp *mlp, const float *packed, float *tra
                   mlp->padded[layer], mlp->width[layer], mlp->width[layer + 1]);
 }
 
-// The inputs lie at value_at[0], [rows][padded[0]]; the outputs come to value_at[layers], with no activation.
-// 0 <= rows <= BLOCK_ROWS. What a row gives does not depend on the other rows, bit by bit.
+// The inputs lie at value_at[0], [rows][padded[0]], whose padding is not read; the outputs come to value_at[layers], with no
+// activation. 0 <= rows <= BLOCK_ROWS. What a row gives does not depend on the other rows, bit by bit.
 static inline void mlp_forward(const Mlp *mlp, const float *packed, float *scratch, int64_t rows) {
     for (int layer = 0; layer < mlp->layers; layer++) {
         const int64_t n = mlp->padded[layer + 1];

@@ -84,8 +84,7 @@ static inline int epsilon_greedy_act(void *self, void **ports, int64_t lo, int64
         if (draw_uniform(draw_next(draw_next(policy->luck, (uint64_t)i), step)) < epsilon) {
             choices[i] = draw_below(draw_next(draw_next(policy->random, (uint64_t)i), step), net->actions);
         } else {
-            encode_padded(&net->encoder, (const char *)ports[0] + i * net->encoder.row,
-                          scratch + count * net->mlp.padded[0], net->mlp.padded[0]);
+            encode(&net->encoder, (const char *)ports[0] + i * net->encoder.row, scratch + count * net->mlp.padded[0]);
             greedy[count++] = i;
         }
         if (count == BLOCK_ROWS || (count && i + 1 == hi)) {

@@ -101,7 +101,6 @@ static inline void value_actions(
         float *inputs = room->critic[k] + i * padded;
         memcpy(inputs, room->actor + i * sac->actor->mlp.padded[0], (size_t)features * sizeof *inputs);
         memcpy(inputs + features, actions + i * parts, (size_t)parts * sizeof *inputs);
-        memset(inputs + features + parts, 0, (size_t)(padded - features - parts) * sizeof *inputs);
     }
     mlp_forward(&sac->critic, weights, room->critic[k], rows);
 }

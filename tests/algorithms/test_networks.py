@@ -126,7 +126,8 @@ def test_inference_is_padded_with_what_is_an_observation(name):
     whole = inference(rows)
     for count in (1, 3, 7):
         np.testing.assert_array_equal(inference(rows[:count]), whole[:count])
-        np.testing.assert_array_equal(inference(rows[8 - count :]), whole[8 - count :])
+        # On some processors torch's low bits also depend on where in a block a row stands.
+        np.testing.assert_allclose(inference(rows[8 - count :]), whole[8 - count :], rtol=1e-4, atol=1e-6)
 
 
 def test_flat_parameters_share_memory_with_the_module():
