@@ -24,8 +24,9 @@ UNBUILD = rm -rf build .venv/built*.stamp && find reactvec algorithms -type f \(
 demo: build
 	$(BIN)/python benchmarks/demo.py
 
+# Two at a time: most of a test's time is one thread, and an import of torch in another process.
 test: build
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Another Gymnasium in front of the one in .venv: the one that RLlib pins.
 test-gymnasium: build $(OLDER_GYMNASIUM)

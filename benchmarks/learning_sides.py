@@ -64,15 +64,19 @@ def config_class(row: Row) -> Any:
     return getattr(reactvec.algorithms, name)
 
 
-def train_ours(row: Row, seed: int, side: str = OURS) -> Training:
-    """Ours."""
+def our_algorithm(row: Row, seed: int, side: str = OURS) -> Any:
+    """Our algorithm of a row."""
     settings = settings_of(row, side)
     if settings["model"] == "MinAtar":
         settings["model"] = {"ppo": breakout.ActorCritic, "dqn": breakout.ActionValues}[row.algorithm]
     # One worker, as on SB3's side, since trainings run side by side; it changes no result.
     settings["placement"] = "inline"
-    config = config_class(row)(env=row.make_env, total_timesteps=row.steps, seed=seed, **settings)
-    with config.build_algo() as algorithm:
+    return config_class(row)(env=row.make_env, total_timesteps=row.steps, seed=seed, **settings).build_algo()
+
+
+def train_ours(row: Row, seed: int, side: str = OURS) -> Training:
+    """Ours."""
+    with our_algorithm(row, seed, side) as algorithm:
         training = Training(algorithm.predict)
         done = 0
         while done < row.steps:

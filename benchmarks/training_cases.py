@@ -152,15 +152,15 @@ class NoGradients:
     """Stands for the learner's kernel and takes no gradient step."""
 
     def __init__(self, by_kernel: Any) -> None:
-        self.close = by_kernel.close
+        self.close, self.kernel = by_kernel.close, by_kernel.kernel
 
-    def fit(self, *arguments: Any) -> tuple[Any, int, int]:
-        """No losses, one minibatch, no gradient steps."""
+    def fit(self, *arguments: Any) -> tuple[Any, int]:
+        """No losses, one minibatch."""
         import numpy as np
 
         from reactvec.algorithms.ppo_kernel import METRICS
 
-        return np.zeros(len(METRICS)), 1, 0
+        return np.zeros(len(METRICS)), 1
 
 
 def rollouts_alone(**settings: Any) -> Any:

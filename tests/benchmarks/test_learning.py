@@ -14,7 +14,6 @@ import torch
 
 from benchmarks import breakout, evaluator, learning, learning_report, learning_results
 from benchmarks.evaluator import SEEDS, evaluate
-from benchmarks.harness import MISLEADING_VARIABLES
 from benchmarks.learning_results import BrokenResult, Result, Run
 from benchmarks.learning_rows import ROWS, Row, ours, row_of
 from benchmarks.learning_sides import OURS, PIPELINE, SB3, CannotRun, check, settings_of
@@ -54,12 +53,6 @@ def write_all(row: Row, folder: Path, score: Callable[[str, int], float]) -> Non
     """Made-up results of all runs of a row."""
     for run in learning.runs_of([row]):
         learning_results.write(run, result(row, run.side, score(run.side, run.seed)), folder)
-
-
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in MISLEADING_VARIABLES:  # with one of them, `main` would begin this process anew
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
