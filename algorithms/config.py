@@ -101,6 +101,7 @@ class AlgorithmSettings(
     """All settings that algorithms share."""
 
 
+MOST_ENVS = 1_000_000  # a number beyond is a slip, and to build so many would take hours
 MOST_THREADS = 256  # torch starts as many as it is told to, until the machine has no more
 
 
@@ -209,7 +210,7 @@ class AlgorithmConfig(Settings):
     _ramps: ClassVar[tuple[str, ...]] = ("lr",)
     _checks: ClassVar[dict[str, Check]] = {
         "env_config": lambda v: None if isinstance(v, dict) else "must be a dict of keyword arguments",
-        "num_envs": whole(1, none=True),
+        "num_envs": whole(1, most=MOST_ENVS, none=True),
         "placement": one_of("auto", "inline", "threads", "processes"),
         "num_workers": whole(1, none=True),
         "native": one_of("auto", True, False),
@@ -227,7 +228,7 @@ class AlgorithmConfig(Settings):
         "learner_threads": whole(1, most=MOST_THREADS),
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),
-        "evaluation_num_envs": whole(1),
+        "evaluation_num_envs": whole(1, most=MOST_ENVS),
         "checkpoint_dir": folder,
         "checkpoint_interval": whole(1, none=True),
         "keep_checkpoints": whole(1, none=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -70,7 +71,10 @@ class VectorEnvReactor(Reactor):
     def reset(self, request: Array, obs: Array) -> None:
         """Reset all environments; `request` holds (seed, options) per environment."""
         seeds = [None if one is None else one[0] for one in request]
-        observations, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]
+        try:
+            observations, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]
+        except (gym.error.Error, TypeError):  # Gymnasium's own CartPole of many rows has one generator for all
+            observations, _ = self.env.reset(seed=seeds[0])
         write_rows(self.single_observation_space, obs, observations)
         self._resets[...] = False
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.vector import VectorEnv
 
 from reactvec.errand import Errand, ErrandCutShortError, Send
 from reactvec.processes import AT_START, ProcessOptions
@@ -33,6 +34,9 @@ def make_env(env_fn: Callable[[], gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
     env: gym.Env[Any, Any] | None = env_fn()
     if env is None:  # a forgotten `return`
         raise TypeError(f"{env_fn!r} made no environment: it returned None")
+    if isinstance(env, VectorEnv):
+        env.close()
+        raise TypeError(f"{env_fn!r} made {type(env).__name__}, a vector env; it must make one environment")
     return env
 
 

@@ -28,6 +28,27 @@ def test_a_foreign_vector_env(mode):
     envs.close()
 
 
+def test_a_vector_env_with_one_seed_for_all():
+    results = []
+    for _ in range(2):
+        envs = gym.make_vec("CartPole-v1", num_envs=4, vectorization_mode="vector_entry_point")
+        with small(env=envs, num_envs=None, seed=11).build_algo() as algorithm:
+            algorithm.train_steps(512)
+            assert 0 < algorithm.progress.steps < 512
+            assert algorithm.evaluate()["env_runners"]["num_episodes"] == 4
+            results.append(weights_of(algorithm))
+        envs.close()
+    assert results[0] == results[1]
+
+
+def test_a_function_that_makes_a_vector_env():
+    def make():
+        return gym.make_vec("CartPole-v1", num_envs=4)
+
+    with pytest.raises(TypeError, match="made CartPoleVectorEnv, a vector env; it must make one environment"):
+        small(env=make).build_algo()
+
+
 def test_reset_rows_enter_nothing():
     class Recorder(gym.Wrapper):
         """Counts its steps from 1 on in the reward."""
