@@ -122,8 +122,8 @@ ROWS = (
     Row(
         "ppo", "HalfCheetah-v5", 300_000, 10, -276.4, 5819.1, PPO | {"normalize": True},
         "the zoo's settings of MuJoCo before it tuned each environment, with a state-independent standard deviation "
-        "that begins at 1; the reference is of 1,000,000 steps of HalfCheetah-v3; of 5 seeds one of SB3's decided alone, "
-        "and so there are 10",
+        "that begins at 1; the reference is of 1,000,000 steps of HalfCheetah-v3; of 5 seeds one of SB3's decided "
+        "alone, and so there are 10",
     ),
     Row(
         "ppo", breakout.ENV_ID, 1_000_000, 5, 0.4, 10.0,
