@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import difflib
 import importlib.metadata
 import json
@@ -18,14 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
-from reactvec.algorithms.checks import NAMES_ELSEWHERE, CheckpointError, ConfigError, MissingExtra
+from reactvec.algorithms.checks import CheckpointError, ConfigError, MissingExtra
 from reactvec.cli_runs import evaluate, plot
+from reactvec.cli_settings import json_object, parse
 from reactvec.placement import gil_enabled, usable_cores
-
-if TYPE_CHECKING:
-    from reactvec.algorithms import AlgorithmConfig
 
 USAGE = """\
 reactvec train ppo --env CartPole-v1 ...     train, evaluate, and perhaps save (--save FOLDER); or: train dqn, train sac
@@ -99,7 +96,7 @@ class _Explain:
 
 def train(algorithm: str, flags: Sequence[str]) -> int:
     """`reactvec train ppo`, `reactvec train dqn`, `reactvec train sac`."""
-    options = _parse(_Train, "train", algorithm, flags)
+    options = parse(_Train, "train", algorithm, flags)
     from reactvec.algorithms import train_dqn, train_ppo, train_sac
     from reactvec.algorithms.checkpoint import check_target
 
@@ -142,7 +139,7 @@ def _writing(flag: str) -> Iterator[None]:
 
 def explain(algorithm: str, flags: Sequence[str]) -> int:
     """`reactvec explain ppo`, `reactvec explain dqn`, `reactvec explain sac`."""
-    options = _parse(_Explain, "explain", algorithm, flags)
+    options = parse(_Explain, "explain", algorithm, flags)
     with options.config.build_algo() as built:
         print(built.schedule.to_mermaid() if options.mermaid else built.explain())
     return 0
@@ -151,7 +148,7 @@ def explain(algorithm: str, flags: Sequence[str]) -> int:
 def tune(flags: Sequence[str]) -> int:
     """`reactvec tune`."""
     options = _tune_options(flags)
-    kwargs = _json_object("--kwargs", options.kwargs)
+    kwargs = json_object("--kwargs", options.kwargs)
     if options.json is not None:
         with _writing("--json"):
             options.json.open("a").close()
@@ -231,121 +228,6 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 }
 _VERBS = {name.partition(" ")[0] for name in _COMMANDS if " " in name}
 _HELP = ("-h", "--help", "help")
-
-
-def _parse(command: type[Any], verb: str, algorithm: str, flags: Sequence[str]) -> Any:
-    """The options of a command, its settings in `.config` as the config of the algorithm."""
-    try:
-        import tyro
-    except ModuleNotFoundError:
-        raise MissingExtra("the command line needs tyro: pip install 'reactvec[train]'") from None
-    from reactvec.algorithms import DQNConfig, PPOConfig, SACConfig
-
-    kind: type[AlgorithmConfig] = {"ppo": PPOConfig, "dqn": DQNConfig, "sac": SACConfig}[algorithm]
-    for flag in flags:
-        setting = flag.partition("=")[0].removeprefix("--").replace("-", "_")
-        known = {field.name for field in dataclasses.fields(kind)}
-        if flag.startswith("--") and setting not in known and setting in NAMES_ELSEWHERE:
-            here = next((name for name in NAMES_ELSEWHERE[setting] if name in known), "help").replace("_", "-")
-            raise ConfigError(f"there is no --{setting.replace('_', '-')}; did you mean --{here}?")
-    words, default = _defaults(list(flags), kind)
-    if command is _Train and (resume := _word_after("--resume", words)) is not None:
-        default = {**_settings_of(Path(resume), algorithm, words), **default}
-    settings = _flags_type(tyro, kind)
-    command.__annotations__["config"] = Annotated[settings, tyro.conf.arg(name="")]
-    values = vars(kind.from_dict(default))
-    defaults = {name: values[name] for name in settings.__annotations__}
-    defaults["env_config"] = json.dumps(defaults["env_config"])
-    options = tyro.cli(command, prog=f"reactvec {verb} {algorithm}", args=words, default=command(settings(**defaults)))
-    given = vars(options.config)
-    given["env_config"] = _json_object("--env-config", given["env_config"])
-    options.config = kind(**given)
-    return options
-
-
-def _defaults(words: list[str], kind: type[AlgorithmConfig]) -> tuple[list[str], dict[str, Any]]:
-    """Take `--config FILE` and `--preset NAME` out of the flags; what the file says goes before the preset."""
-    words, file = _taken("--config", "a JSON file", words)
-    words, name = _taken("--preset", "a name, such as zoo", words)
-    settings = {} if file is None else _config_file(Path(file))
-    if name is None:
-        return words, settings
-    if _word_after("--resume", words) is not None:
-        raise ConfigError("--preset is given beside --resume: a checkpoint has all settings")
-    from reactvec.algorithms.presets import preset
-
-    return words, {**preset(name, kind.algorithm, _word_after("--env", words) or settings.get("env")), **settings}
-
-
-def _taken(flag: str, what: str, words: list[str]) -> tuple[list[str], str | None]:
-    """The flags without this one, and its word."""
-    for at, word in enumerate(words):
-        if word.partition("=")[0] == flag:
-            if word == flag and at + 1 == len(words):
-                raise ConfigError(f"{flag} needs {what}")
-            rest = at + 1 if "=" in word else at + 2
-            return words[:at] + words[rest:], _word_after(flag, words)
-    return words, None
-
-
-def _config_file(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--config {path}: {error}") from None
-    return _json_object(f"--config {path}", text)
-
-
-def _word_after(flag: str, words: Sequence[str]) -> str | None:
-    for at, word in enumerate(words):
-        if word == flag and at + 1 < len(words):
-            return words[at + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
-
-
-def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, Any]:
-    """The settings of a checkpoint, or of the first seed's; those of its objects come from flags."""
-    from reactvec.algorithms.checkpoint import check_algorithm, read_checkpoint, stored_settings
-    from reactvec.algorithms.checkpoint_folder import newest
-
-    seeds = sorted(run.glob("seed_*/*/checkpoint.json"))
-    path = newest(seeds[0].parent.parent if seeds else run)
-    checkpoint, env = read_checkpoint(path), _word_after("--env", words)
-    check_algorithm(path, checkpoint, algorithm.upper())
-    return stored_settings(path, checkpoint, {} if env is None else {"env": env})
-
-
-def _json_object(flag: str, text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{flag}: {error}") from None
-    if not isinstance(value, dict):
-        raise ConfigError(f"{flag} holds no JSON object")
-    return value
-
-
-def _flags_type(tyro: Any, kind: type[AlgorithmConfig]) -> type[Any]:
-    """The fields of a config, documented, with types that a shell can give."""
-    from reactvec.algorithms import ModelConfig
-
-    kinds = {"env": str | None, "evaluation_env": str | None, "env_config": str, "model": ModelConfig}
-    names = {name: value for base in kind.__mro__ for name, value in vars(sys.modules[base.__module__]).items()}
-    docs = kind.docs()
-    fields = [
-        (
-            setting.name,
-            Annotated[
-                kinds.get(setting.name) or eval(str(setting.type), names),
-                tyro.conf.arg(help=docs[setting.name]),
-            ],
-        )
-        for setting in dataclasses.fields(kind)
-        if setting.name not in kind._groups["callbacks"].__annotations__  # no shell can give a function
-    ]
-    return dataclasses.make_dataclass("Settings", fields, kw_only=True)
 
 
 if __name__ == "__main__":
