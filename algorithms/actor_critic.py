@@ -59,7 +59,7 @@ class ActorCritic(nn.Module):
             outputs = torch.cat((outputs, self.log_std.expand_as(outputs)), 1)
         mask = self.extractor.inputs.mask
         if mask is not None:
-            outputs = outputs.masked_fill(mask.of(observation).reshape(len(outputs), -1) == 0, IMPOSSIBLE)
+            outputs = outputs.masked_fill(mask.of(observation).reshape(outputs.shape[0], -1) == 0, IMPOSSIBLE)
         return outputs, values
 
 

@@ -106,6 +106,12 @@ class Agent(Restorable[C]):
         the same at each call; another `draw` has other seeds. Returns
         `env_runners/{episode_return_mean, _std, _min, _max, episode_len_mean, num_episodes}`.
         """
+        results = self.measured(draw)
+        self.call("on_evaluate_end", metrics=results)
+        return results
+
+    def measured(self, draw: int = 0) -> dict[str, Any]:
+        """`evaluate`, of which no callback is told."""
         evaluation, self._evaluation = self._evaluation or self._make_evaluation(), None
         seeds = env_seeds(self.config.seed, evaluation.envs.rows, evaluation=True, restarts=draw)
         try:
@@ -116,17 +122,18 @@ class Agent(Restorable[C]):
         finally:
             if self._evaluation is None:
                 evaluation.close()
-        self._call("on_evaluate_end", metrics=results)
         return results
 
     def evaluate_best(self) -> dict[str, Any]:
-        """`evaluate` with the best weights so far (`best`), on seeds that had no part in choosing them."""
+        """`evaluate` with the best weights so far (`best`), on seeds that had no part in choosing them. No callback is
+        told, since what it would find are other weights than these.
+        """
         if not self.best.exists:
             raise RuntimeError("there was no evaluation yet to choose the best weights by; set evaluation_interval")
         own = self.get_weights()
         self._load_weights(self.best.weights)
         try:
-            return self.evaluate(draw=1)
+            return self.measured(draw=1)
         finally:
             self._load_weights(own)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -185,10 +185,11 @@ class Algorithm(Agent[C]):
                     self._after_advancing()
                 self.cut_short = False
         self._before.iterations += 1
-        self._tell_of_episodes()
+        seen_enough = self._tell("on_episode_end", self.statistics.take_finished())
         evaluated: dict[str, Any] = {}
         if passed(self.config.evaluation_interval, before, self.progress.steps):
-            evaluated["evaluation"] = self.evaluate()
+            evaluated["evaluation"] = self.measured()
+            seen_enough = self._tell("on_evaluate_end", [evaluated["evaluation"]]) or seen_enough
         seconds = time.perf_counter() - begin
         self._before.seconds += seconds
         result = {**self._metrics(seconds), **evaluated}
@@ -198,12 +199,19 @@ class Algorithm(Agent[C]):
             self._keep_best(evaluated["evaluation"]["env_runners"]["episode_return_mean"])
         if passed(self.config.checkpoint_interval, before, self.progress.steps):
             self.save_checkpoint()
-        self._call("on_train_result", result=result)
+        self.call("on_train_result", result=result)
+        if seen_enough is not None:
+            raise seen_enough
         return result
 
-    def _tell_of_episodes(self) -> None:
-        for env, total, length in self.statistics.take_finished():
-            self._call("on_episode_end", metrics={"env": env, "episode_return": total, "episode_len": length})
+    def _tell(self, event: str, everything: Iterable[dict[str, Any]]) -> StopIteration | None:
+        """Tell callbacks; what is returned, one has raised, and is to be raised when this iteration is on record."""
+        try:
+            for metrics in everything:
+                self.call(event, metrics=metrics)
+        except StopIteration as seen_enough:
+            return seen_enough
+        return None
 
     @property
     def progress(self) -> Progress:

@@ -58,7 +58,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     parts = {
-        _WEIGHTS: save({name: np.ascontiguousarray(array) for name, array in checkpoint.weights.items()}),
+        _WEIGHTS: save({name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}),
         _ARRAYS: buffer.getvalue(),
     }
     content = {
@@ -100,6 +100,13 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     trial.mkdir()
     trial.rmdir()
     return target
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint; a process that is killed meanwhile leaves it beside `path`, as `.NAME.HEX.gone`."""
+    gone = Path(f"{_hidden(path)}.gone")
+    os.replace(path, gone)
+    shutil.rmtree(gone)
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -9,10 +9,10 @@ import shutil
 import warnings
 from pathlib import Path
 
-from .checkpoint import JSON, is_checkpoint, read_checkpoint
+from .checkpoint import JSON, is_checkpoint, read_checkpoint, remove_checkpoint
 from .checks import CheckpointError, ConfigError
 
-_LEFTOVER = re.compile(r"\.(step_\d+|best)\.[0-9a-f]{8}(\.old)?")
+_LEFTOVER = re.compile(r"\.(step_\d+|best)\.[0-9a-f]{8}(\.old|\.gone)?")
 _NAME = re.compile(r"step_(\d+)")
 
 
@@ -48,7 +48,7 @@ def claim(folder: str, steps: int, *, ours: bool) -> None:
         )
     for path, taken in found.items():
         if taken > steps:
-            shutil.rmtree(path)
+            remove_checkpoint(path)
 
 
 def prune(folder: str, keep: int | None) -> None:
@@ -62,7 +62,7 @@ def prune(folder: str, keep: int | None) -> None:
     found = {int(match[1]): path for path in Path(folder).iterdir() if (match := _NAME.fullmatch(path.name))}
     for steps in sorted(found)[:-keep] if keep else ():
         if is_checkpoint(found[steps]):
-            shutil.rmtree(found[steps])
+            remove_checkpoint(found[steps])
 
 
 def newest(path: str | os.PathLike[str]) -> Path:
@@ -74,7 +74,8 @@ def newest(path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
     if is_checkpoint(folder):
         return folder
-    found = sorted((part for part in folder.glob("*") if is_checkpoint(part)), key=_steps) if folder.is_dir() else []
+    parts = [part for part in folder.glob("*") if is_checkpoint(part) and part.suffix != ".gone"]
+    found = sorted(parts, key=_steps)
     damaged = []
     for part in reversed(found):
         try:
@@ -94,7 +95,7 @@ def _steps(checkpoint: Path) -> tuple[int, str]:
     """What sorts checkpoints, damaged ones too: environment steps (-1: nobody can tell); of equals `step_N` is last."""
     try:
         steps = int(json.loads((checkpoint / JSON).read_bytes())["state"]["progress"]["steps"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         match = _NAME.fullmatch(checkpoint.name)
         steps = int(match[1]) if match else -1
     return steps, checkpoint.name

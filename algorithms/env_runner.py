@@ -19,6 +19,9 @@ from .observations import write_rows
 Array = npt.NDArray[Any]
 
 
+_NUMBERS = ("reward", "terminated", "truncated")
+
+
 def has_reset_rows(env: VectorEnv[Any, Any, Any]) -> bool:
     """Whether `env` begins a new episode in the step after an end; ConfigError where that is not by its own steps."""
     mode = env.metadata.get("autoreset_mode")
@@ -90,7 +93,11 @@ class VectorEnvReactor(Reactor):
         valid: Array,
     ) -> None:
         """Step all environments; a row of `final_obs` is valid where an episode ended."""
-        observations, reward[...], terminated[...], truncated[...], infos = self.env.step(action.copy())
+        observations, *numbers, infos = self.env.step(action.copy())
+        for name, target, values in zip(_NUMBERS, (reward, terminated, truncated), numbers, strict=True):
+            if np.shape(values) != target.shape:
+                raise ValueError(f"the vector env's {name} is of shape {np.shape(values)}, not {target.shape}")
+            target[...] = values
         write_rows(self.single_observation_space, obs, observations)
         ended = terminated | truncated
         valid[...] = ~(self._resets | infos.get(f"_{RESTARTED}", False))

@@ -49,10 +49,10 @@ class EpisodeStatistics:
         if self._tells:
             self._finished += episodes
 
-    def take_finished(self) -> list[tuple[int, float, int]]:
-        """Environment, return and length of the episodes that ended since the last call, in order."""
+    def take_finished(self) -> list[dict[str, Any]]:
+        """The episodes that ended since the last call, in order: env, episode_return and episode_len of each."""
         finished, self._finished = self._finished, []
-        return finished
+        return [{"env": env, "episode_return": total, "episode_len": length} for env, total, length in finished]
 
     @property
     def running(self) -> tuple[Array, Array]:

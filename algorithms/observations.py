@@ -32,6 +32,8 @@ def _copy(target: Any, values: Any) -> None:
     elif isinstance(target, tuple):
         for part, value in zip(target, values, strict=True):
             _copy(part, value)
+    elif len(target) > 1 and isinstance(values, np.ndarray) and values.shape != target.shape:
+        raise ValueError(f"these are of shape {values.shape}, not {target.shape}")
     else:
         target[...] = values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,6 +50,6 @@ def as_ramp(value: float | Iterable[Iterable[float]]) -> Ramp:
     except (TypeError, ValueError):
         raise ValueError(f"{value!r} is neither a number nor points [(time, value), ...]") from None
     times = [time for time, _ in points]
-    if not points or times[0] < 0 or any(b <= a for a, b in pairwise(times)):
+    if not points or not times[0] >= 0 or not all(a < b < math.inf for a, b in pairwise(times)):
         raise ValueError(f"the times of {value!r} must ascend from 0 or more, and there must be at least one")
     return points

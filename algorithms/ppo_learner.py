@@ -187,8 +187,11 @@ class PPOLearner(Learner):
             self.module.train()
 
     def _blamed(self, steps: Steps) -> list[int]:
-        """The environments whose observations are not finite."""
-        return _environments(steps.valid & ~is_finite(self.rollout.space, steps.obs))
+        """The environments whose observations are not finite: those that were acted on, or the last ones of episodes,
+        which have a value.
+        """
+        ends = np.isfinite(steps.value) & ~np.isfinite(steps.end_value)
+        return _environments(steps.valid & (ends | ~is_finite(self.rollout.space, steps.obs)))
 
     def _check(self, steps: Steps) -> None:
         """ValueError for rewards and masks that nothing can be learned from."""

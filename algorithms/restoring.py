@@ -207,7 +207,7 @@ class Restorable(ABC, Generic[C]):
             CheckpointError: it is of another algorithm, network or environment.
         """
         self._take_over(checkpoint)
-        self._call("on_checkpoint_loaded")
+        self.call("on_checkpoint_loaded")
 
     def _begin_anew(self) -> None:
         """Let environments begin anew, with other seeds; all that was learned and is remembered stays."""
@@ -241,7 +241,8 @@ class Restorable(ABC, Generic[C]):
         found = state["best"]
         self.best = BestModel() if found is None else BestModel(float(found[0]), int(found[1]), section(arrays, "best"))
 
-    def _call(self, event: str, **arguments: Any) -> None:
+    def call(self, event: str, **arguments: Any) -> None:
+        """Call the functions that callbacks have for an event."""
         for function in functions(getattr(self.config, event)):
             function(algorithm=self, **arguments)
 
@@ -271,7 +272,8 @@ class Restorable(ABC, Generic[C]):
         if "reason" in run:
             return str(run["reason"])
         free = {*_FREE, *(name for group in _FREE_GROUPS for name in self.config._groups[group].__annotations__)}
-        stored = self.config_class.from_dict(checkpoint.state["config"]).to_dict()
+        held = {name: value for name, value in checkpoint.state["config"].items() if (name, value) != ("model", None)}
+        stored = self.config_class.from_dict(held).to_dict()
         changed = [
             name
             for name, value in self.config.to_dict().items()

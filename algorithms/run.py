@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -67,6 +68,8 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
             algorithm.save_checkpoint()
         result.evaluation = _evaluate(algorithm)
         if result.evaluation is not None:
+            with contextlib.suppress(StopIteration):  # it has ended
+                algorithm.call("on_evaluate_end", metrics=result.evaluation)
             last = result.history[-1] if result.history else {"num_env_steps_sampled_lifetime": done}
             logs.write({**last, "evaluation": result.evaluation})
         if algorithm.best.exists:
@@ -115,7 +118,7 @@ def _describe(outcome: dict[str, Any], steps: int) -> str:
 
 def _evaluate(algorithm: Algorithm[Any]) -> dict[str, Any] | None:
     try:
-        return algorithm.evaluate()
+        return algorithm.measured()
     except ConfigError:
         if isinstance(algorithm.config.env, VectorEnv) and algorithm.config.evaluation_env is None:
             return None

@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str], env: str | None = None) -> Algorithm[Any]
     kind = getattr(algorithms, name) if name in algorithms.__all__ else None
     if not (isinstance(kind, type) and issubclass(kind, Algorithm)):
         raise CheckpointError(f"checkpoint {path} is of {name}, which this version does not have")
-    return kind.from_checkpoint(path) if env is None else kind.from_checkpoint(path, env=env)
+    return kind.from_checkpoint(path) if env is None else kind.from_checkpoint(path, env=env, evaluation_env=None)
 
 
 def measure(algorithm: Algorithm[Any], episodes: int) -> dict[str, Any]:

@@ -109,6 +109,14 @@ def test_eval(capsys, trained):
     assert (code, json.loads(out)["env_runners"]["num_episodes"]) == (0, 23)
 
 
+def test_eval_on_another_environment(capsys, tmp_path):
+    settings = {"evaluation_env": "CartPole-v1", "checkpoint_dir": tmp_path, "progress": False, **SMALL}
+    train_ppo("CartPole-v1", 128, env_config={"max_episode_steps": 9}, **settings)
+    code, out, _ = run(capsys, "eval", tmp_path, "--env", "CartPole-v1", "--episodes", 2)
+    assert code == 0
+    assert json.loads(out)["env_runners"]["episode_return_max"] <= 9  # env_config is of `env`
+
+
 def test_eval_has_seeds_that_training_did_not_evaluate_on(capsys, tmp_path):
     settings = {**SMALL, "evaluation_duration": 20, "evaluation_interval": 128, "progress": False}
     result = train_ppo("CartPole-v1", 256, checkpoint_dir=tmp_path, **settings)

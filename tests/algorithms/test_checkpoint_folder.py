@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reactvec.algorithms import PPO, CheckpointError, ConfigError, PPOConfig, train_dqn, train_ppo
+from reactvec.algorithms import PPO, CheckpointError, ConfigError, PPOConfig, checkpoint, train_dqn, train_ppo
 from reactvec.algorithms.checkpoint_folder import newest
 from tests.algorithms.agents import small
 
@@ -38,6 +38,34 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     assert newest(tmp_path).name == ".step_128.0123abcd.old"
     train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".best.0123abcd", "step_256"]
+
+
+def test_who_is_killed_while_removing_leaves_nothing_that_counts(tmp_path, monkeypatch):
+    """Of a checkpoint that is being removed, some files may be there, in a folder that nobody takes for one."""
+    settings = {"checkpoint_dir": tmp_path, "checkpoint_interval": 128, "progress": False, **SMALL}
+    train_ppo("CartPole-v1", 384, **settings)
+
+    def killed(path, **options):
+        if path.suffix == ".gone":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_ppo(resume=tmp_path / "step_256", progress=False)  # step_384 is of its future
+    monkeypatch.undo()
+    (gone,) = (path for path in tmp_path.iterdir() if path.name.startswith("."))
+    assert gone.name.startswith(".step_384.")
+    assert newest(tmp_path).name == "step_256"
+    train_ppo(resume=tmp_path, progress=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step_128", "step_256", "step_384"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"state": {"progress": {"steps": 1e999}}}'])
+def test_a_file_that_no_reader_likes(text, tmp_path):
+    train_ppo("CartPole-v1", 256, checkpoint_dir=tmp_path, checkpoint_interval=128, progress=False, **SMALL)
+    (tmp_path / "step_256" / "checkpoint.json").write_text(text)
+    with pytest.warns(RuntimeWarning, match=r"step_256 is damaged .*Going on from .*step_128 instead"):
+        assert train_ppo(resume=tmp_path, progress=False).algorithm.progress.steps == 256
 
 
 def test_only_damaged_checkpoints(tmp_path):

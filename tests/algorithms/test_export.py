@@ -14,6 +14,7 @@ from reactvec.algorithms import ConfigError, MissingExtra, PPOConfig
 from reactvec.algorithms.observations import as_rows, as_tensors
 from tests.algorithms.agents import small
 from tests.algorithms.agents import small_sac as soft
+from tests.algorithms.test_masks import Masked
 from tests.sample_envs import SampleEnv
 
 
@@ -31,6 +32,7 @@ CASES = {
     "squashed": lambda: ppo(env="Pendulum-v1", squash_actions=True),
     "soft": lambda: soft(),
     "parts": lambda: ppo(env=lambda: SampleEnv("dict", "multi_discrete")),
+    "masked": lambda: ppo(env=Masked, action_mask="mask"),
     "bits": lambda: ppo(env=lambda: SampleEnv("image", "multi_binary")),
 }
 
@@ -44,7 +46,10 @@ def trained(case):
 def batch(algorithm, rows):
     space = gym.vector.utils.batch_space(algorithm.observation_space, rows)
     space.seed(1)
-    return space.sample()
+    observations = space.sample()
+    if isinstance(observations, dict) and "mask" in observations:
+        observations["mask"][...] = 1, 0, 0, 1, 1
+    return observations
 
 
 def same(algorithm, actions, observations):

@@ -42,6 +42,24 @@ def test_what_is_observed_after_a_termination_does_not_matter(config):
         assert all(np.isfinite(weights).all() for weights in algorithm.get_weights().values())
 
 
+class Cut(LastIsBroken):
+    """The same, but cut short: what is observed then has a value."""
+
+    def step(self, action):
+        obs, reward, done, _, info = super().step(action)
+        return obs, reward, False, done, info
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_an_observation_that_has_a_value_is_named(backend):
+    envs = [lambda: gym.make("CartPole-v1"), lambda: Cut(gym.make("CartPole-v1"))]
+    with (
+        small_ppo(env=envs, num_envs=None, inference_backend=backend).build_algo() as algorithm,
+        pytest.raises(FloatingPointError, match=r"observations are not finite \(environments \[1\]\)"),
+    ):
+        algorithm.train()
+
+
 def test_what_cannot_be_predicted_is_named():
     observations = np.zeros((3, 4), np.float32)
     observations[1, 2] = np.nan

@@ -1,5 +1,7 @@
 """Values over time."""
 
+import math
+
 import pytest
 
 from reactvec.algorithms.piecewise import Piecewise, as_ramp
@@ -20,7 +22,9 @@ def test_steps():
     assert [ramp.at(step) for step in (0, 10, 15, 20, 25, 30)] == [0.0, 0.0, 0.5, 1.0, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("value", [[], [(1, 0), (0, 1)], [(-1, 0)], "x", None, True, [(1, 2, 3)]])
+@pytest.mark.parametrize(
+    "value", [[], [(1, 0), (0, 1)], [(-1, 0)], "x", None, True, [(1, 2, 3)], [(0, 1), (math.nan, 2)], [(math.nan, 1)]]
+)
 def test_nonsense(value):
     with pytest.raises(ValueError, match=r"neither a number|must ascend"):
         as_ramp(value)

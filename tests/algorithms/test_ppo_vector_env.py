@@ -41,6 +41,22 @@ def test_a_vector_env_with_one_seed_for_all():
     assert results[0] == results[1]
 
 
+@pytest.mark.parametrize("what", ["observations", "reward"])
+def test_a_vector_env_that_gives_one_row_for_all(what):
+    class One(gym.vector.VectorWrapper):
+        def step(self, actions):
+            obs, reward, *rest = self.env.step(actions)
+            return (obs[:1], reward, *rest) if what == "observations" else (obs, reward[:1], *rest)
+
+    envs = One(SyncVectorEnv([lambda: gym.make("CartPole-v1")] * 4))
+    with (
+        small(env=envs, num_envs=None).build_algo() as algorithm,
+        pytest.raises(ValueError, match=r"of shape \(1, 4\), not \(4, 4\)|reward is of shape \(1,\), not \(4,\)"),
+    ):
+        algorithm.train()
+    envs.close()
+
+
 def test_a_function_that_makes_a_vector_env():
     def make():
         return gym.make_vec("CartPole-v1", num_envs=4)

@@ -12,6 +12,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from reactvec.algorithms import DQN, PPO, SAC, PPOConfig, env_state, train_dqn, train_ppo
 from reactvec.algorithms.checkpoint_folder import newest
@@ -104,6 +105,34 @@ def test_ppo_goes_on_bit_by_bit(settings, rollouts, tmp_path):
     for metrics in (result, again):
         del metrics["timers"], metrics["time_this_iter_s"], metrics["time_total_s"]
     np.testing.assert_equal(again, result)
+
+
+class Own(torch.nn.Module):
+    """An actor-critic of a caller, with a weight and running counts that have no axes."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__()
+        self.normalize, self.scale = torch.nn.BatchNorm1d(4), torch.nn.Parameter(torch.tensor(1.0))
+        self.layer = torch.nn.Linear(4, 3)
+
+    def forward(self, observations):
+        outputs = self.layer(self.normalize(observations)) * self.scale
+        return outputs[:, :2], outputs[:, 2]
+
+
+def test_a_model_of_ones_own_goes_on_bit_by_bit(tmp_path):
+    settings = {"env": "CartPole-v1", "model": Own, **SMALL}
+    with PPOConfig(**settings).build_algo() as algorithm:
+        algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+        algorithm.train()
+        expected = weights_of(algorithm)
+    with PPO.from_checkpoint(path, model=Own) as other, PPOConfig(**settings).build_algo() as third:
+        third.restore_from_path(path)
+        for resumed in (other, third):
+            assert resumed.restart_reason is None
+            resumed.train()
+            assert weights_of(resumed) == expected
 
 
 @pytest.mark.parametrize(

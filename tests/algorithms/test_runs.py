@@ -1,5 +1,7 @@
 """Runs: the best model, early stops, callbacks, several seeds."""
 
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -16,7 +18,14 @@ def mean(result):
 
 
 def test_the_best_model_is_kept_and_measured_again(tmp_path):
-    result = train_ppo("CartPole-v1", 2048, evaluation_interval=512, checkpoint_dir=tmp_path, progress=False, **FAST)
+    told = []
+    events = {
+        "on_evaluate_end": lambda algorithm, metrics: told.append((algorithm.progress.steps, weights_of(algorithm)))
+    }
+    settings = {"evaluation_interval": 512, "checkpoint_dir": tmp_path, **events, **FAST}
+    result = train_ppo("CartPole-v1", 2048, progress=False, **settings)
+    assert [steps for steps, _ in told] == [512, 1024, 1536, 2048, 2048]
+    assert told[-1] == told[-2]  # the final weights; nobody is told of the best ones' evaluation
     seen = {
         outcome["num_env_steps_sampled_lifetime"]: mean(outcome["evaluation"])
         for outcome in result.history
@@ -203,6 +212,27 @@ def test_a_callback_that_has_seen_enough_ends_a_run_in_order(tmp_path):
     assert [row["num_env_steps_sampled_lifetime"] for row in result.history] == [128, 256]
     assert result.evaluation is not None
     assert (tmp_path / "kept" / "step_256").is_dir()
+
+
+@pytest.mark.parametrize("event", ["on_evaluate_end", "on_episode_end"])
+def test_who_stops_in_the_middle_of_an_iteration_finds_it_on_record(tmp_path, event):
+    told = []
+
+    def enough(algorithm, metrics):
+        told.append(algorithm.progress.steps)
+        if algorithm.progress.steps >= 256:
+            raise StopIteration
+
+    config = small_ppo(evaluation_interval=256, log_dir=str(tmp_path), seed=1, **{event: enough})
+    result = train_ppo(config=config, progress=False)
+    assert [row["num_env_steps_sampled_lifetime"] for row in result.history] == [128, 256]
+    assert result.best is not None
+    assert result.best.steps == 256
+    assert result.best.selected_return == result.history[-1]["evaluation"]["env_runners"]["episode_return_mean"]
+    rows = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [row["num_env_steps_sampled_lifetime"] for row in rows] == [128, 256]
+    assert told[-1] == 256
+    assert event == "on_episode_end" or told == [256, 256]  # an evaluation in between, and the last
 
 
 def test_an_environments_stop_iteration_is_an_error():
