@@ -23,7 +23,7 @@ from safetensors.numpy import load, save
 
 from .checks import CheckpointError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 JSON: Final = "checkpoint.json"
 _WEIGHTS, _ARRAYS = "weights.safetensors", "arrays.npz"
 
@@ -206,25 +206,3 @@ def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
         for name in sorted({*arrays, *own})
         if name not in arrays or name not in own or tuple(arrays[name].shape) != tuple(own[name].shape)
     ]
-
-
-def check_algorithm(path: str | os.PathLike[str], checkpoint: Checkpoint, name: str) -> None:
-    """CheckpointError unless it is of the algorithm of this name."""
-    if (kind := checkpoint.state["algorithm"]) != name:
-        raise CheckpointError(f"checkpoint {path} is of {kind}, not of {name}")
-
-
-def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint's config; those that it could not hold come from `given`.
-
-    Raises:
-        CheckpointError: one of those is not given, or the environment's id would import a module.
-    """
-    stored = dict(checkpoint.state["config"])
-    for name in ("env", "model"):
-        if stored[name] is None and name not in given:
-            raise CheckpointError(f"{name} was an object, which {path} cannot hold; pass {name}= again")
-    for name in ("env", "evaluation_env"):
-        if ":" in str(stored[name]) and name not in given:
-            raise CheckpointError(f"the id {stored[name]!r} imports a module; to allow it, pass it as {name}=")
-    return {name: given[name] if value is None and name in given else value for name, value in stored.items()}

@@ -101,6 +101,7 @@ class AlgorithmSettings(
     """All settings that algorithms share."""
 
 
+OBJECTS = ("env", "evaluation_env", "model")  # may be objects, which a checkpoint cannot hold
 MOST_ENVS = 1_000_000  # a number beyond is a slip, and to build so many would take hours
 MOST_THREADS = 256  # torch starts as many as it is told to, until the machine has no more
 
@@ -273,6 +274,11 @@ class AlgorithmConfig(Settings):
         }
         folders = {"checkpoint_dir": self.checkpoint_dir, "log_dir": self.log_dir}
         return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
+
+    def objects(self) -> list[str]:
+        """The settings of OBJECTS that `stored` cannot hold."""
+        stored = self.stored()
+        return [name for name in OBJECTS if stored[name] is None and getattr(self, name) is not None]
 
     def preset(self, name: str) -> Self:
         """Take the tuned settings that presets.py has for `env` under that name ("zoo"); what is set later counts.

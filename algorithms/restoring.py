@@ -22,22 +22,20 @@ from .best_model import BestModel
 from .callbacks import functions
 from .checkpoint import (
     Checkpoint,
-    check_algorithm,
     differing,
     read_checkpoint,
     section,
-    stored_settings,
     under,
     understanding,
     write_checkpoint,
 )
-from .checkpoint_folder import folder_of
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
 from .episodes import EpisodeStatistics
 from .learner import Learner
 from .progress import Progress
+from .stored_settings import check_algorithm, stored_settings
 from .visiting import capture_all, restore_all
 
 Array = npt.NDArray[Any]
@@ -161,6 +159,7 @@ class Restorable(ABC, Generic[C]):
         state = {
             "algorithm": type(self).__name__,
             "config": self.config.stored(),
+            "objects": self.config.objects(),
             "spaces": [str(self.observation_space), str(self.action_space)],
             "progress": asdict(self.progress),
             "best": [self.best.mean_return, self.best.steps] if self.best.exists else None,
@@ -333,8 +332,6 @@ class Restorable(ABC, Generic[C]):
         with understanding():
             check_algorithm(path, checkpoint, cls.__name__)
             stored = stored_settings(path, checkpoint, settings)
-        if (folder := folder_of(path)) is not None:  # which may have been moved, or copied
-            stored["checkpoint_dir"] = str(folder)
         try:
             config = cls.config_class.from_dict(stored)
         except (ConfigError, TypeError) as error:

@@ -23,6 +23,7 @@ from .ppo_config import PPOConfig, PPOSettings
 from .run import A, TrainResult, run, summary
 from .sac import SAC
 from .sac_config import SACConfig, SACSettings
+from .stored_settings import settings_of_seeds
 
 C = TypeVar("C", bound=AlgorithmConfig)
 PathLike = str | os.PathLike[str]
@@ -221,6 +222,10 @@ def _train(
     if "seed" in given:
         raise ConfigError("seed is given beside seeds; leave one out")
     runs, seeds = [], _checked(seeds)
+    if resume is not None:  # those that had not begun train by the settings of those that had
+        if (settings := settings_of_seeds(resume, algorithm_class.__name__, given)) is None:
+            raise CheckpointError(f"{Path(resume)} holds no seed_S/ with a checkpoint")
+        config = kind.from_dict(settings)
     for seed in seeds:
         own, origin = {**_folders_of_seed(given, config, seed), "seed": seed}, _seeds_checkpoint(resume, seed)
         if origin is None and (folder := own.get("checkpoint_dir")) is not None:

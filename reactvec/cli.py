@@ -97,6 +97,8 @@ class _Explain:
 def train(algorithm: str, flags: Sequence[str]) -> int:
     """`reactvec train ppo`, `reactvec train dqn`, `reactvec train sac`."""
     options = parse(_Train, "train", algorithm, flags)
+    if options.seeds and any(flag.partition("=")[0] == "--seed" for flag in flags):
+        raise ConfigError("--seed is given beside --seeds; leave one out")
     from reactvec.algorithms import train_dqn, train_ppo, train_sac
     from reactvec.algorithms.checkpoint import check_target
 

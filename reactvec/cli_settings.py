@@ -96,15 +96,19 @@ def _word_after(flag: str, words: Sequence[str]) -> str | None:
 
 
 def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, Any]:
-    """The settings of a checkpoint, or of the first seed's; those of its objects come from flags."""
-    from reactvec.algorithms.checkpoint import check_algorithm, read_checkpoint, stored_settings
+    """The settings of a checkpoint, or those that several seeds share; those of its objects come from flags."""
+    from reactvec.algorithms.checkpoint import read_checkpoint
     from reactvec.algorithms.checkpoint_folder import newest
+    from reactvec.algorithms.stored_settings import check_algorithm, settings_of_seeds, stored_settings
 
-    seeds = sorted(run.glob("seed_*/*/checkpoint.json"))
-    path = newest(seeds[0].parent.parent if seeds else run)
-    checkpoint, env = read_checkpoint(path), _word_after("--env", words)
+    flags = {name: _word_after(f"--{name.replace('_', '-')}", words) for name in ("env", "evaluation_env", "log_dir")}
+    given = {name: word for name, word in flags.items() if word is not None}
+    if (settings := settings_of_seeds(run, algorithm.upper(), given)) is not None:
+        return settings
+    path = newest(run)
+    checkpoint = read_checkpoint(path)
     check_algorithm(path, checkpoint, algorithm.upper())
-    return stored_settings(path, checkpoint, {} if env is None else {"env": env})
+    return stored_settings(path, checkpoint, given)
 
 
 def json_object(flag: str, text: str) -> dict[str, Any]:

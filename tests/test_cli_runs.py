@@ -58,6 +58,13 @@ def test_several_seeds_from_the_command_line(capsys, tmp_path):
     assert code == 0
     assert "seed 2: return" in out
     assert "after 256 steps" in out
+    code, out, _ = run(capsys, "train", "ppo", "--resume", tmp_path, "--seeds", 1, 3)
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seed_1", "seed_2", "seed_3"]
+    assert sorted(path.name for path in (tmp_path / "seed_3").iterdir()) == ["step_256"]
+    code, _, err = run(capsys, *words, "--seeds", 1, 2, "--seed", 3)
+    assert code == 2
+    assert "--seed is given beside --seeds" in err
     code, _, err = run(capsys, *words, "--seeds", 1, 2, "--save", tmp_path / "agent")
     assert code == 2
     assert "--save takes one agent" in err

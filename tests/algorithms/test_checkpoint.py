@@ -107,7 +107,7 @@ def test_damage_is_one_clear_error(tmp_path, name, damage):
         read_checkpoint(tmp_path / "one")
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"format": 2}', '{"format": 2, "sum": 2}', "\xff"])
+@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"format": 3}', '{"format": 3, "sum": 2}', "\xff"])
 def test_nonsense_in_the_json(tmp_path, text):
     (write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json").write_bytes(text.encode("latin1"))
     with pytest.raises(CheckpointError, match="damaged"):
@@ -117,7 +117,7 @@ def test_nonsense_in_the_json(tmp_path, text):
 def test_another_version(tmp_path):
     file = write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
-    with pytest.raises(CheckpointError, match="format 99, this version of reactvec reads 2"):
+    with pytest.raises(CheckpointError, match="format 99, this version of reactvec reads 3"):
         read_checkpoint(tmp_path / "one")
 
 

@@ -1,6 +1,7 @@
 """Runs: the best model, early stops, callbacks, several seeds."""
 
 import json
+import shutil
 
 import gymnasium as gym
 import numpy as np
@@ -280,6 +281,47 @@ def test_an_evaluation_without_ends_is_warned_of(monkeypatch):
     config = small_ppo(evaluation_env=lambda: gym.wrappers.TimeLimit(Balanced(gym.make("CartPole-v1").unwrapped), 80))
     with config.build_algo() as algorithm, pytest.warns(RuntimeWarning, match="after 64 steps none of 4 environments"):
         algorithm.evaluate()
+
+
+def test_a_copied_run_leaves_the_logs_of_the_first_alone(tmp_path):
+    here, copy = tmp_path / "here", tmp_path / "copy"
+    first = small_ppo(checkpoint_dir=str(here / "kept"), log_dir=str(here / "logs"), total_timesteps=128)
+    train_ppo(config=first, progress=False)
+    logs = (here / "logs" / "progress.csv").read_text()
+    shutil.copytree(here, copy)
+    train_ppo(resume=copy / "kept", total_timesteps=256, progress=False)
+    assert len((copy / "logs" / "progress.csv").read_text().splitlines()) == 3
+    shutil.copytree(here / "kept", tmp_path / "alone")
+    with pytest.warns(RuntimeWarning, match=r"alone is a copy of .*kept, whose logs are in .*; give log_dir="):
+        result = train_ppo(resume=tmp_path / "alone", total_timesteps=256, progress=False)
+    assert result.algorithm.config.log_dir is None
+    train_ppo(resume=tmp_path / "alone", total_timesteps=384, log_dir=tmp_path / "own", progress=False)
+    assert (tmp_path / "own" / "progress.csv").is_file()
+    assert (here / "logs" / "progress.csv").read_text() == logs
+
+
+def test_seeds_that_had_not_begun_have_the_settings_of_those_that_had(tmp_path):
+    config = small_ppo(checkpoint_dir=str(tmp_path / "kept"), log_dir=str(tmp_path / "logs"), lr=1e-4)
+    train_ppo(config=config, seeds=[0], progress=False)
+    results = train_ppo(resume=tmp_path / "kept", seeds=[0, 1000], progress=False)
+    assert [result.algorithm.config.seed for result in results] == [0, 1000]
+    wanted, first, second = (given.to_dict() for given in (config, *(result.algorithm.config for result in results)))
+    for name in wanted.keys() - {"seed", "checkpoint_dir", "log_dir"}:
+        assert first[name] == second[name] == wanted[name], name
+    assert (tmp_path / "kept" / "seed_1000" / "step_512").is_dir()
+    assert (tmp_path / "logs" / "seed_1000" / "progress.csv").is_file()
+    with pytest.raises(CheckpointError, match="logs holds no seed_S/ with a checkpoint"):
+        train_ppo(resume=tmp_path / "logs", seeds=[0, 1000], progress=False)
+
+
+def test_an_evaluation_env_that_was_an_object_is_asked_for_again(tmp_path):
+    make = lambda: gym.make("CartPole-v1", max_episode_steps=5)  # noqa: E731
+    with small_ppo(evaluation_env=make).build_algo() as algorithm:
+        path = algorithm.save_to_path(tmp_path / "one")
+    with pytest.raises(CheckpointError, match=r"evaluation_env was an object, which .* cannot hold"):
+        PPO.from_checkpoint(path)
+    with PPO.from_checkpoint(path, evaluation_env=make) as algorithm:
+        assert algorithm.evaluate()["env_runners"]["episode_return_max"] == 5
 
 
 def test_a_moved_run_goes_on_where_it_is(tmp_path, monkeypatch):
