@@ -6,6 +6,7 @@ checkers see them; the same TypedDict says at run time which settings belong to 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -259,13 +260,19 @@ class AlgorithmConfig(Settings):
             raise ConfigError(
                 f"placement='inline' has one worker, not num_workers={self.num_workers}; use placement='threads'"
             )
+        if self.checkpoint_dir is not None:
+            self._check_env_config()
         if self.checkpoint_interval is not None and self.checkpoint_dir is None:
             raise ConfigError("checkpoint_interval is set, but not where to write: set checkpoint_dir too")
         if self.stop_at_return is not None and self.evaluation_interval is None:
             raise ConfigError("stop_at_return compares evaluations, and there are none: set evaluation_interval")
 
     def stored(self) -> dict[str, Any]:
-        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
+        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on.
+
+        ConfigError for an `env_config` that would come back as another.
+        """
+        self._check_env_config()
         kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
         kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
         held = {
@@ -274,6 +281,18 @@ class AlgorithmConfig(Settings):
         }
         folders = {"checkpoint_dir": self.checkpoint_dir, "log_dir": self.log_dir}
         return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
+
+    def _check_env_config(self) -> None:
+        for name, value in self.env_config.items():
+            try:
+                same = json.loads(json.dumps({name: value})) == {name: value}
+            except (TypeError, ValueError):
+                same = False
+            if not same:
+                raise ConfigError(
+                    f"env_config={{{name!r}: {value!r}}} is nothing that JSON holds as it is (numbers, strings, lists), "
+                    "so a checkpoint cannot: bind it into a function that makes the environment"
+                )
 
     def objects(self) -> list[str]:
         """The settings of OBJECTS that `stored` cannot hold."""

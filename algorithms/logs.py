@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -51,13 +53,24 @@ class Logs:
             if result[STEPS] == self._logged:  # what is new of it
                 row = {name: value for name, value in row.items() if name == STEPS or name not in self._row}
             self._logged, self._row = result[STEPS], row
-            for log in self._logs:
-                log.write(row)
+            self._each(lambda log: log.write(row))
 
     def close(self) -> None:
         """Close all."""
-        for log in self._logs:
-            log.close()
+        self._each(lambda log: log.close())
+
+    def _each(self, act: Callable[[Log], None]) -> None:
+        """Do something with each log. One that can no longer be written, such as on a full disk, ends with a warning,
+        for which nobody should lose what is being learned.
+        """
+        for log in list(self._logs):
+            try:
+                act(log)
+            except OSError as error:
+                self._logs.remove(log)
+                with contextlib.suppress(OSError):
+                    log.close()
+                warnings.warn(f"{type(log).__name__} ended: {error}", RuntimeWarning, stacklevel=3)
 
     def __enter__(self) -> Self:
         return self

@@ -89,6 +89,12 @@ def test_a_setting_of_another_group_is_sent_there():
         ({"epsilon": [(0, 1.0), (1, 2.0)]}, "epsilon=.* must be a number >= 0 and <= 1"),
         ({"num_envs": 0}, "num_envs=0 must be a whole number >= 1 and <= 1000000, or None"),
         ({"num_envs": 10**9}, "num_envs=1000000000 must be"),
+        (
+            {"env_config": {"size": (3, 4)}, "checkpoint_dir": "x"},
+            r"env_config={'size': \(3, 4\)} is nothing",
+        ),
+        ({"env_config": {"size": np.float32(3)}, "checkpoint_dir": "x"}, "so a checkpoint cannot"),
+        ({"env_config": {3: 4}, "checkpoint_dir": "x"}, "so a checkpoint cannot"),
         ({"num_envs": True}, "num_envs=True must be"),
         ({"learner_threads": 10**6}, "learner_threads=1000000 must be a whole number >= 1 and <= 256"),
         ({"train_batch_size": 2.5}, "train_batch_size=2.5 must be a whole number"),

@@ -1,6 +1,7 @@
 """What a training writes about itself: CSV, JSON lines, TensorBoard, Weights & Biases, and the progress bar."""
 
 import csv
+import errno
 import json
 import math
 import sys
@@ -86,6 +87,21 @@ def test_a_new_run_removes_the_event_files_of_the_old_one_alone(tmp_path):
         train_ppo("CartPole-v1", steps[-1], log_dir=tmp_path, **SMALL)
         assert [event.step for event in events_of(tmp_path).Scalars(RETURN)] == steps
     assert others.exists()
+
+
+def test_a_file_that_can_no_longer_be_written_ends_alone(tmp_path, monkeypatch):
+    def full(self, row):
+        if row[STEPS] == 256:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, row)
+
+    write = JsonLinesFile.write
+    monkeypatch.setattr(JsonLinesFile, "write", full)
+    with pytest.warns(RuntimeWarning, match="JsonLinesFile ended: .*No space left on device"):
+        result = train_ppo("CartPole-v1", 512, log_dir=tmp_path, **SMALL)
+    assert len(result.history) == 4
+    assert [row[STEPS] for row in lines_of(tmp_path)] == [128]
+    assert [row[STEPS] for row in read_csv(tmp_path / "progress.csv")] == [128, 256, 384, 512]
 
 
 def test_a_row_is_there_before_its_checkpoint(tmp_path, monkeypatch):
