@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 from typing_extensions import Self
@@ -19,7 +19,7 @@ from .agent import Agent
 from .best_model import BestModel
 from .callbacks import functions
 from .checkpoint_folder import best_path, claim, prune, step_path
-from .checks import ConfigError
+from .checks import ConfigError, missing_method
 from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
@@ -63,7 +63,14 @@ class Algorithm(Agent[C]):
         self.device = device_of(config.device)
         self.best = BestModel()
         self._origins, self._claimed = set(), False
+        self._advancing = False
         self._open(Progress())
+
+    if not TYPE_CHECKING:  # for which a name that does not exist is an error
+
+        def __getattr__(self, name: str) -> Any:
+            """AttributeError, which names what RLlib's and Stable-Baselines3's methods are called here."""
+            raise missing_method(self, name)
 
     def _open(self, before: Progress) -> None:
         """Build and start the program for a training that has come as far as `before`; where that fails, nothing of it
@@ -153,6 +160,11 @@ class Algorithm(Agent[C]):
         """Count what the program has kept for this."""
 
     @property
+    def steps_asked_for(self) -> int:
+        """Environment steps that were asked for, this training's earlier runs included; whole rounds may be more."""
+        return self._before.steps + self._asked
+
+    @property
     def iteration_steps(self) -> int:
         """Environment steps of one `train()`."""
         return max(self.config.min_sample_timesteps_per_iteration, self.tags_per_round * self.num_envs)
@@ -167,6 +179,8 @@ class Algorithm(Agent[C]):
             ValueError: `steps` is no whole number >= 0.
         """
         steps = asked_steps(steps)
+        if self._advancing:
+            raise RuntimeError("this algorithm trains already, in another thread")
         if self.cut_short:
             self._begin_anew()
         if self.execution.closed:
@@ -178,10 +192,11 @@ class Algorithm(Agent[C]):
         tags = rounds * self.tags_per_round - self.statistics.tags
         if tags > 0:
             with torch_threads(self.config.learner_threads):
-                self.cut_short = True
+                self.cut_short = self._advancing = True
                 try:
                     self.execution.advance(tags)
                 finally:
+                    self._advancing = False
                     self._after_advancing()
                 self.cut_short = False
         self._before.iterations += 1

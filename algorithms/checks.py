@@ -42,6 +42,22 @@ NAMES_ELSEWHERE: dict[str, tuple[str, ...]] = {
 }
 
 
+# And their methods: of configurations, then of algorithms.
+METHODS_ELSEWHERE: dict[str, str] = {
+    "build": "use build_algo()",
+    "framework": "leave it out: all is torch's",
+    "learners": "use training(device=..., learner_threads=...)",
+    "reporting": "use env_runners(min_sample_timesteps_per_iteration=...)",
+    "resources": "use training(device=...) and env_runners(num_workers=...)",
+    "rl_module": "use training(model=...)",
+    "rollouts": "use env_runners(...)",
+    "learn": "use train(), or train_ppo(...) and its like for a whole training",
+    "load": "use from_checkpoint(path)",
+    "restore": "use restore_from_path(path)",
+    "save": "use save_to_path(path)",
+}
+
+
 class ConfigError(ValueError):
     """A setting, or a combination of settings, that makes no sense; the message names it and the remedy."""
 
@@ -65,6 +81,14 @@ def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
     near = near or [other for other in known if name in other or other in name][:1]
     remedy = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
     return UnknownSetting(f"{owner} has no setting {name!r}; {remedy}")
+
+
+def missing_method(owner: object, name: str) -> AttributeError:
+    """The error for what an object has not, with what it has instead."""
+    kind = type(owner)
+    near = difflib.get_close_matches(name, [other for other in dir(kind) if not other.startswith("_")], n=1)
+    remedy = METHODS_ELSEWHERE.get(name) or (f"did you mean {near[0]!r}?" if near else "")
+    return AttributeError(f"{kind.__name__} has no {name!r}{remedy and '; '}{remedy}", name=name, obj=owner)
 
 
 def why_not_finite(environments: list[int]) -> str:

@@ -17,7 +17,7 @@ from typing_extensions import Self, TypedDict, Unpack
 
 from .backends import BACKENDS, Backend
 from .callbacks import Callbacks, CallbackSettings, check_callbacks
-from .checks import Check, ConfigError, folder, number, one_of, optional, ramp, whole
+from .checks import Check, ConfigError, folder, missing_method, number, one_of, optional, ramp, whole
 from .model_config import ModelConfig, ModelFactory
 from .piecewise import Ramp
 from .presets import preset
@@ -267,6 +267,12 @@ class AlgorithmConfig(Settings):
         if self.stop_at_return is not None and self.evaluation_interval is None:
             raise ConfigError("stop_at_return compares evaluations, and there are none: set evaluation_interval")
 
+    if not TYPE_CHECKING:  # for which a name that does not exist is an error
+
+        def __getattr__(self, name: str) -> Any:
+            """AttributeError, which names what RLlib's and Stable-Baselines3's methods are called here."""
+            raise missing_method(self, name)
+
     def stored(self) -> dict[str, Any]:
         """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on.
 
@@ -290,7 +296,7 @@ class AlgorithmConfig(Settings):
                 same = False
             if not same:
                 raise ConfigError(
-                    f"env_config={{{name!r}: {value!r}}} is nothing that JSON holds as it is (numbers, strings, lists), "
+                    f"env_config={{{name!r}: {value!r}}} is nothing that JSON holds as it is (numbers, words, lists), "
                     "so a checkpoint cannot: bind it into a function that makes the environment"
                 )
 

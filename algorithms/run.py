@@ -57,7 +57,9 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
     with Logs(config, done) as logs:
         with tqdm(total=total_timesteps, initial=done, unit="step", disable=not progress) as bar:
             while done < total_timesteps and not _reached(algorithm):
-                steps = min(algorithm.iteration_steps, total_timesteps - done)
+                asked = algorithm.steps_asked_for
+                left = total_timesteps - (asked if asked < total_timesteps else done)  # rows may be no steps
+                steps = min(algorithm.iteration_steps, left)
                 if not _iterate(algorithm, steps, result.history, logs):
                     break
                 before, done = done, algorithm.progress.steps

@@ -11,6 +11,24 @@ from reactvec.algorithms import ConfigError, DQNConfig, ModelConfig, PPOConfig, 
 from reactvec.algorithms.dqn_config import DQNSettings
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("build", r"PPOConfig has no 'build'; use build_algo\(\)"),
+        ("framework", "leave it out: all is torch's"),
+        ("env_runnars", "PPOConfig has no 'env_runnars'; did you mean 'env_runners'"),
+        ("zzz", "PPOConfig has no 'zzz'$"),
+    ],
+)
+def test_methods_of_others_are_named(name, message):
+    with pytest.raises(AttributeError, match=message):
+        getattr(PPOConfig(), name)
+    with PPOConfig(env="CartPole-v1").build_algo() as algorithm:
+        assert not hasattr(algorithm, "learn")
+        with pytest.raises(AttributeError, match=r"PPO has no 'save'; use save_to_path\(path\)"):
+            algorithm.save()
+
+
 def test_keywords_and_groups_are_the_same():
     fluent = (
         DQNConfig()

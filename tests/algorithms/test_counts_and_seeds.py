@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from reactvec.algorithms import train_dqn
 from tests.algorithms.agents import small, small_ppo, small_sac
 
 RAMP = ((0, 1e-2), (4096, 0.0))  # of which every multiple of 8 is exact enough
@@ -83,3 +84,9 @@ def test_no_environment_is_evaluated_on_a_seed_of_training(make):
     assert not set(evaluated[8:]) & set(first)
     assert {seed % 2 for seed in trained} == {0}  # whatever the seed and number of either
     assert {seed % 2 for seed in evaluated} == {1}
+
+
+def test_each_iteration_of_a_run_has_steps():
+    """Seven environments never make a multiple of 400; what is done beyond counts for the next iteration."""
+    result = train_dqn(config=small(num_envs=7, total_timesteps=1_000), progress=False)
+    assert [row["num_env_steps_sampled_lifetime"] for row in result.history] == [406, 805, 1_001]

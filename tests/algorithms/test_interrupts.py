@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import Any
 
 import gymnasium as gym
@@ -165,3 +166,26 @@ def test_an_exact_checkpoint_after_an_interrupt(tmp_path: Any):
         assert not algorithm.cut_short
         with DQN.from_checkpoint(algorithm.save_to_path(tmp_path / "agent"), env="CartPole-v1") as other:
             assert "cut short" not in str(other.restart_reason)
+
+
+def test_one_thread_trains_at_a_time():
+    """The second is refused, and the first one's iteration is not taken for one that was cut short."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    class Waits(gym.Wrapper):
+        def step(self, action):
+            inside.set()
+            go_on.wait()
+            return self.env.step(action)
+
+    with small_ppo(env=lambda: Waits(gym.make("CartPole-v1")), placement="inline").build_algo() as algorithm:
+        first = threading.Thread(target=algorithm.train)
+        first.start()
+        inside.wait()
+        with pytest.raises(RuntimeError, match="trains already, in another thread"):
+            algorithm.train()
+        go_on.set()
+        first.join()
+        assert algorithm.progress.steps == 128
+        algorithm.train()
+        assert algorithm.progress.steps == 256
