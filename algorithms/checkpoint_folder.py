@@ -88,7 +88,9 @@ def newest(path: str | os.PathLike[str]) -> Path:
         return part
     if not damaged and (seeds := sorted(folder.glob("seed_*"))):
         raise CheckpointError(f"{folder} holds a folder for each of several seeds; name one, such as {seeds[0]}")
-    raise CheckpointError(damaged[0] if damaged else f"{folder} is no checkpoint, and holds none")
+    below = sorted(folder.glob("*/*/checkpoint.json"))
+    hint = f"; did you mean {below[0].parent.parent}?" if below else ""
+    raise CheckpointError(damaged[0] if damaged else f"{folder} is no checkpoint, and holds none{hint}")
 
 
 def _steps(checkpoint: Path) -> tuple[int, str]:

@@ -74,10 +74,11 @@ def _alone(spec: EnvSpec) -> dict[str, Any]:
 def _bank(name: str, source: EnvSource | None, makers: list[EnvFn], native: bool | Literal["auto"]) -> EnvBank:
     try:
         return make_env_bank(makers, native=native)
-    except gym.error.Error as error:
+    except (gym.error.Error, TypeError, ImportError) as error:
         if not isinstance(source, str):
             raise
-        raise ConfigError(f"{name}={source!r}: {error}") from error  # not registered, or needs another package
+        # It is not registered, takes no such argument, or needs another package.
+        raise ConfigError(f"{name}={source!r}: {error}") from error
 
 
 def make_reactor(config: AlgorithmConfig) -> EnvReactor:

@@ -90,6 +90,8 @@ def test_a_vector_env_must_reset_by_itself():
         ({"env": lambda: SampleEnv("text")}, "have no fixed shape"),
         ({"env": cartpole()}, "is a single environment; give its id, or a function"),
         ({"env": "CartPoel-v1"}, "env='CartPoel-v1': Environment `CartPoel` doesn't exist"),
+        ({"env": "CartPole-v1", "env_config": {"a": 1}}, "unexpected keyword argument 'a'"),
+        ({"env": "nowhere:Foo-v0"}, "env='nowhere:Foo-v0': No module named 'nowhere'"),
         ({"device": "gpu"}, "device='gpu': "),
         ({"model": lambda observations, actions: torch.nn.Linear(4, 3)}, r"model made \(2, 3\) .* tensor \(rows, 2\)"),
         ({"model": lambda observations, actions: torch.nn.LSTM(4, 2)}, r"model made tuple of"),

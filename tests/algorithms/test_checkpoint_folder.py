@@ -68,6 +68,13 @@ def test_a_file_that_no_reader_likes(text, tmp_path):
         assert train_ppo(resume=tmp_path, progress=False).algorithm.progress.steps == 256
 
 
+def test_the_folder_above_is_not_the_folder(tmp_path):
+    kept = tmp_path / "checkpoints"
+    train_ppo("CartPole-v1", 128, checkpoint_dir=kept, progress=False, **SMALL)
+    with pytest.raises(CheckpointError, match=rf"holds none; did you mean {kept}\?"):
+        newest(tmp_path)
+
+
 def test_only_damaged_checkpoints(tmp_path):
     train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
     (tmp_path / "step_128" / "arrays.npz").write_bytes(b"cut")
