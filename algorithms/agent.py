@@ -155,7 +155,7 @@ class Agent(Restorable[C]):
 
     def _make_evaluation(self) -> Evaluation:
         config = self.config
-        count = min(config.evaluation_num_envs, config.evaluation_duration)
+        count = config.evaluating_envs
         bank = self._evaluation_bank(count)
         return Evaluation(
             bank,

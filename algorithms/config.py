@@ -67,7 +67,7 @@ class EvaluationSettings(TypedDict, total=False):
 
     evaluation_interval: int | None
     evaluation_duration: int
-    evaluation_num_envs: int
+    evaluation_num_envs: int | None
     evaluation_env: EnvSource | None
     stop_at_return: float | None
 
@@ -103,6 +103,7 @@ class AlgorithmSettings(
 
 
 OBJECTS = ("env", "evaluation_env", "model")  # may be objects, which a checkpoint cannot hold
+MOST_EVALUATING = 20  # environments, where nobody says how many
 MOST_ENVS = 1_000_000  # a number beyond is a slip, and to build so many would take hours
 MOST_THREADS = 256  # torch starts as many as it is told to, until the machine has no more
 
@@ -164,8 +165,8 @@ class AlgorithmConfig(Settings):
     """Environment steps between evaluations during training; None: only when asked."""
     evaluation_duration: int = 100
     """Episodes per evaluation, the same number in each environment."""
-    evaluation_num_envs: int = 20
-    """Environments that evaluate side by side."""
+    evaluation_num_envs: int | None = None
+    """Environments that evaluate side by side, each as many episodes. None: as many as that goes for, at most 20."""
     evaluation_env: EnvSource | None = None
     """What to evaluate on; None: `env`."""
     stop_at_return: float | None = None
@@ -230,7 +231,7 @@ class AlgorithmConfig(Settings):
         "learner_threads": whole(1, most=MOST_THREADS),
         "evaluation_interval": whole(1, none=True),
         "evaluation_duration": whole(1),
-        "evaluation_num_envs": whole(1, most=MOST_ENVS),
+        "evaluation_num_envs": whole(1, most=MOST_ENVS, none=True),
         "checkpoint_dir": folder,
         "checkpoint_interval": whole(1, none=True),
         "keep_checkpoints": whole(1, none=True),
@@ -250,7 +251,7 @@ class AlgorithmConfig(Settings):
             if isinstance(path := getattr(self, name), os.PathLike):
                 self.__dict__[name] = os.fspath(path)
         super().validate()
-        envs = min(self.evaluation_num_envs, self.evaluation_duration)
+        envs = self.evaluating_envs
         if self.evaluation_duration % envs:
             raise ConfigError(
                 f"evaluation_duration={self.evaluation_duration} episodes cannot be shared evenly by "
@@ -287,6 +288,13 @@ class AlgorithmConfig(Settings):
         }
         folders = {"checkpoint_dir": self.checkpoint_dir, "log_dir": self.log_dir}
         return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
+
+    @property
+    def evaluating_envs(self) -> int:
+        """How many environments evaluate side by side."""
+        if self.evaluation_num_envs is not None:
+            return min(self.evaluation_num_envs, self.evaluation_duration)
+        return max(count for count in range(1, MOST_EVALUATING + 1) if self.evaluation_duration % count == 0)
 
     def _check_env_config(self) -> None:
         for name, value in self.env_config.items():

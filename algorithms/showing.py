@@ -16,7 +16,6 @@ from .checks import CheckpointError, ConfigError
 from .draws import env_seeds
 from .environments import env_fns
 
-_MOST_ENVS = 20
 _DRAW = 2  # seeds that had no part in choosing `best` (draw 0), nor in measuring it when training was over (1)
 
 
@@ -34,8 +33,7 @@ def load(path: str | os.PathLike[str], env: str | None = None) -> Algorithm[Any]
 
 def measure(algorithm: Algorithm[Any], episodes: int) -> dict[str, Any]:
     """The result of `evaluate` over so many episodes, on seeds that training has not evaluated on."""
-    count = max(number for number in range(1, _MOST_ENVS + 1) if episodes % number == 0)
-    settings = {"evaluation_duration": episodes, "evaluation_num_envs": count}
+    settings = {"evaluation_duration": episodes, "evaluation_num_envs": None}
     algorithm.config = algorithm.config.copy().update(settings).freeze()
     return algorithm.evaluate(draw=_DRAW)
 

@@ -139,7 +139,10 @@ def test_a_setting_of_another_group_is_sent_there():
             "type='EpisodeReplayBuffer' contradicts prioritized=True",
         ),
         ({"replay_buffer_config": 7}, "replay_buffer_config=7 must be a ReplayBufferConfig or a dict"),
-        ({"evaluation_duration": 30}, "evaluation_duration=30 episodes cannot be shared evenly"),
+        (
+            {"evaluation_duration": 30, "evaluation_num_envs": 20},
+            "evaluation_duration=30 episodes cannot be shared evenly",
+        ),
         ({"placement": "inline", "num_workers": 2}, "placement='inline' has one worker"),
         ({"checkpoint_interval": 5}, "set checkpoint_dir too"),
         ({"dueling": True, "model": lambda *spaces: None}, "dueling=True shapes the built-in network"),
@@ -247,3 +250,9 @@ def test_an_environment_by_position():
     assert DQNConfig().environment("CartPole-v1") == DQNConfig(env="CartPole-v1")
     with pytest.raises(ConfigError, match="env is given twice"):
         DQNConfig().environment("CartPole-v1", env="Acrobot-v1")
+
+
+def test_as_many_environments_evaluate_as_share_the_episodes():
+    found = {episodes: PPOConfig(evaluation_duration=episodes).evaluating_envs for episodes in (1, 10, 30, 100, 46, 23)}
+    assert found == {1: 1, 10: 10, 30: 15, 100: 20, 46: 2, 23: 1}
+    assert PPOConfig(evaluation_duration=10, evaluation_num_envs=20).evaluating_envs == 10
