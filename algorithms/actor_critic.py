@@ -17,7 +17,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
-from .layers import Extractor, Initializer, Normalizer, hidden_layers, users_network
+from .layers import Extractor, Initializer, Normalizer, check_float32, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Tensors, as_tensors, sample_rows
 
@@ -126,3 +126,4 @@ def check_actor_critic(module: nn.Module, space: gym.Space[Any], head: Head, dev
     if made[0].shape != (2, head.outputs) or made[1].numel() != 2:
         shapes = [tuple(part.shape) for part in made]
         raise ConfigError(f"model made {shapes} of 2 observations; it must return {wanted}")
+    check_float32(*made)

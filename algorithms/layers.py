@@ -153,6 +153,14 @@ def hidden_layers(widths: tuple[int, ...], activation: str, init: Initializer, *
     return layers
 
 
+def check_float32(*outputs: Tensor) -> None:
+    """ConfigError for outputs of a caller's model that are of another type."""
+    for output in outputs:
+        if output.dtype != torch.float32:
+            kind = str(output.dtype).removeprefix("torch.")
+            raise ConfigError(f"model made {kind} of observations; it must return float32, as `outputs.float()` is")
+
+
 def users_network(model: ModelFactory, space: Space, action_space: Space, draws: Draws) -> nn.Module:
     """What the caller's `model` makes, under a seed of ours; torch's global generator is put back afterwards."""
     with torch.random.fork_rng(devices=[]):

@@ -13,7 +13,7 @@ from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs
 from .kernels.q_network import QNetworkKernel
-from .layers import Extractor, Initializer, hidden_layers, users_network
+from .layers import Extractor, Initializer, check_float32, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
 
@@ -76,3 +76,4 @@ def check_outputs(module: nn.Module, space: Space, actions: int, device: str) ->
     made = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
     if made != (2, actions):
         raise ConfigError(f"model made {made} of 2 observations; it must return a tensor (rows, {actions})")
+    check_float32(values)

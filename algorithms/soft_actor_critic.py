@@ -17,7 +17,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .kernels.actor import ActorKernel
 from .kernels.head import HeadKernel
-from .layers import Extractor, Initializer, hidden_layers, users_network
+from .layers import Extractor, Initializer, check_float32, hidden_layers, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
 
@@ -156,3 +156,4 @@ def check_soft_actor_critic(module: SoftActorCritic, space: Space, parts: int, d
     shapes = [tuple(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in made]
     if shapes[0] != (2, 2 * parts) or len(shapes[1]) != 2 or shapes[1][0] != 2 or not shapes[1][1]:
         raise ConfigError(f"model made {shapes} of 2 observations and actions of {parts} numbers; {_WANTED}")
+    check_float32(*made)

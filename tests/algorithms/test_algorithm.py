@@ -17,6 +17,11 @@ from tests.algorithms.agents import fingerprint, small, small_ppo, small_sac
 from tests.sample_envs import FailingEnv, SampleEnv
 
 
+class Double(torch.nn.Module):
+    def forward(self, values):
+        return values.double()
+
+
 def cartpole():
     return gym.make("CartPole-v1")
 
@@ -95,6 +100,10 @@ def test_a_vector_env_must_reset_by_itself():
         ({"device": "gpu"}, "device='gpu': "),
         ({"model": lambda observations, actions: torch.nn.Linear(4, 3)}, r"model made \(2, 3\) .* tensor \(rows, 2\)"),
         ({"model": lambda observations, actions: torch.nn.LSTM(4, 2)}, r"model made tuple of"),
+        (
+            {"model": lambda *_: torch.nn.Sequential(torch.nn.Linear(4, 2), Double())},
+            "model made float64 of .* return float32",
+        ),
         ({"replay_buffer_config": {"capacity": 3}}, "capacity=3 is less than one step of 8 environments"),
     ],
 )
