@@ -86,6 +86,8 @@ def unknown(owner: str, name: str, known: Sequence[str]) -> UnknownSetting:
 def missing_method(owner: object, name: str) -> AttributeError:
     """The error for what an object has not, with what it has instead."""
     kind = type(owner)
+    if hasattr(kind, name):  # a property
+        return AttributeError(f"{kind.__name__}.{name} met an AttributeError of its own", name=name, obj=owner)
     near = difflib.get_close_matches(name, [other for other in dir(kind) if not other.startswith("_")], n=1)
     remedy = METHODS_ELSEWHERE.get(name) or (f"did you mean {near[0]!r}?" if near else "")
     return AttributeError(f"{kind.__name__} has no {name!r}{remedy and '; '}{remedy}", name=name, obj=owner)

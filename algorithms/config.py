@@ -262,7 +262,7 @@ class AlgorithmConfig(Settings):
                 f"placement='inline' has one worker, not num_workers={self.num_workers}; use placement='threads'"
             )
         if self.checkpoint_dir is not None:
-            self._check_env_config()
+            self.check_env_config()
         if self.checkpoint_interval is not None and self.checkpoint_dir is None:
             raise ConfigError("checkpoint_interval is set, but not where to write: set checkpoint_dir too")
         if self.stop_at_return is not None and self.evaluation_interval is None:
@@ -275,11 +275,7 @@ class AlgorithmConfig(Settings):
             raise missing_method(self, name)
 
     def stored(self) -> dict[str, Any]:
-        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on.
-
-        ConfigError for an `env_config` that would come back as another.
-        """
-        self._check_env_config()
+        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
         kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
         kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
         held = {
@@ -296,7 +292,8 @@ class AlgorithmConfig(Settings):
             return min(self.evaluation_num_envs, self.evaluation_duration)
         return max(count for count in range(1, MOST_EVALUATING + 1) if self.evaluation_duration % count == 0)
 
-    def _check_env_config(self) -> None:
+    def check_env_config(self) -> None:
+        """ConfigError for an `env_config` that would come back from a checkpoint as another."""
         for name, value in self.env_config.items():
             try:
                 same = json.loads(json.dumps({name: value})) == {name: value}

@@ -308,7 +308,13 @@ class Restorable(ABC, Generic[C]):
         return None
 
     def save_to_path(self, path: str | os.PathLike[str]) -> str:
-        """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path."""
+        """Write a checkpoint as the folder `path`, whole or not at all; returns its absolute path.
+
+        Raises:
+            CheckpointError: it cannot be written.
+            ConfigError: it would not hold `env_config` as it is.
+        """
+        self.config.check_env_config()
         return str(write_checkpoint(path, self.get_state()))
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:

@@ -5,10 +5,11 @@ import json
 import os
 import pickle
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
-from reactvec.algorithms import DQN, CheckpointError, ModelConfig
+from reactvec.algorithms import DQN, CheckpointError, ConfigError, ModelConfig
 from reactvec.algorithms.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tests.algorithms.agents import small
 
@@ -112,6 +113,21 @@ def test_nonsense_in_the_json(tmp_path, text):
     (write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json").write_bytes(text.encode("latin1"))
     with pytest.raises(CheckpointError, match="damaged"):
         read_checkpoint(tmp_path / "one")
+
+
+def test_an_env_config_that_json_would_change(tmp_path):
+    class Sized(gym.Wrapper):
+        def __init__(self, size):
+            super().__init__(gym.make("CartPole-v1"))
+            assert size == (3, 4)
+
+    with small(env=Sized, env_config={"size": (3, 4)}).build_algo() as algorithm:
+        algorithm.train()
+        with pytest.raises(ConfigError, match=r"env_config={'size': \(3, 4\)} is nothing that JSON holds as it is"):
+            algorithm.save_to_path(tmp_path / "one")
+        algorithm._begin_anew()  # as after Ctrl-C
+        algorithm.train()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_version(tmp_path):
