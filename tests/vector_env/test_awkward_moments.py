@@ -96,9 +96,8 @@ def test_results_that_a_signal_hid_can_be_waited_for_again(make: Make, what: str
     arguments = {"step": (orders(),), "call": ("work",)}.get(what, ())
     for late in (0.004, 0.012, 0.019, 0.021):
         getattr(vector, f"{what}_async")(*arguments, **named)
-        signal.setitimer(signal.ITIMER_REAL, late)
         with pytest.raises(Interrupt):
-            wait_for_signal(getattr(vector, f"{what}_wait"))
+            wait_for_signal(late, getattr(vector, f"{what}_wait"))
         ours = getattr(vector, f"{what}_wait")() if vector._pending.value == what else None
         theirs = getattr(twin, what)(*arguments, **named)
         if ours is not None:
@@ -147,7 +146,8 @@ def test_two_threads_are_told_of_each_other(make: Make) -> None:
     assert vector.step(orders())[1].tolist() == [6] * 4
 
 
-def wait_for_signal(wait: Callable[[], Any]) -> None:
+def wait_for_signal(seconds: float, wait: Callable[[], Any]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     wait()
     time.sleep(1)  # where the results came first
 

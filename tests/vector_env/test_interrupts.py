@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -36,14 +36,13 @@ def alarms() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def step_until_interrupted(vector: ReactorVectorEnv, actions: np.ndarray[Any, Any], asynchronous: bool) -> None:
+def until_interrupted(work: Callable[[], Any], seconds: float) -> None:
+    """Works until an alarm comes, in so many seconds or while this begins."""
     try:
+        # Again after half a second: the interpreter drops what is raised inside a destructor.
+        signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
         while True:
-            if asynchronous:
-                vector.step_async(actions)
-                vector.step_wait()
-            else:
-                vector.step(actions)
+            work()
     except Interrupt:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -65,12 +64,18 @@ STORMS: list[dict[str, Any]] = [
 def test_a_storm_of_signals(alarms: None, place: dict[str, Any], asynchronous: bool) -> None:
     vector = ReactorVectorEnv([cartpole] * 4, **place)
     actions, draw = np.zeros(4, np.int64), random.Random(0)
+
+    def step() -> None:
+        if asynchronous:
+            vector.step_async(actions)
+            vector.step_wait()
+        else:
+            vector.step(actions)
+
     for _ in range(60):
         finish_step(vector)
         vector.reset(seed=0)
-        # again after half a second: the interpreter drops what is raised inside a destructor
-        signal.setitimer(signal.ITIMER_REAL, draw.uniform(0.0001, 0.002), 0.5)
-        step_until_interrupted(vector, actions, asynchronous)
+        until_interrupted(step, draw.uniform(0.0001, 0.002))
     finish_step(vector)
     vector.close()
     assert vector.closed
@@ -136,14 +141,13 @@ def test_a_storm_of_signals_in_calls(alarms: None, native: Any, workers: int) ->
     )
     first, draw = [env.reset(seed=0)[0].tobytes() for env in (vector, twin)], random.Random(0)
     assert first[0] == first[1]
+
+    def call() -> None:
+        vector.call("has_wrapper_attr", "gravity")
+        vector.set_attr("gravity", 9.8)
+
     for _ in range(40):
-        signal.setitimer(signal.ITIMER_REAL, draw.uniform(0.0001, 0.002), 0.5)
-        try:
-            while True:
-                vector.call("has_wrapper_attr", "gravity")
-                vector.set_attr("gravity", 9.8)
-        except Interrupt:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        until_interrupted(call, draw.uniform(0.0001, 0.002))
         actions = np.array([draw.randrange(2) for _ in range(4)])
         assert vector.step(actions)[0].tobytes() == twin.step(actions)[0].tobytes()
     vector.close()
