@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -63,7 +64,7 @@ class Algorithm(Agent[C]):
         self.device = device_of(config.device)
         self.best = BestModel()
         self._origins, self._claimed = set(), False
-        self._advancing = False
+        self._alone = threading.Lock()  # held while the program runs
         self._open(Progress())
 
     if not TYPE_CHECKING:  # for which a name that does not exist is an error
@@ -177,28 +178,16 @@ class Algorithm(Agent[C]):
 
         Raises:
             ValueError: `steps` is no whole number >= 0.
+            RuntimeError: it was stopped, or trains already: in another thread, or from within.
         """
         steps = asked_steps(steps)
-        if self._advancing:
-            raise RuntimeError("this algorithm trains already, in another thread")
-        if self.cut_short:
-            self._begin_anew()
-        if self.execution.closed:
-            raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
-        self.claim_checkpoint_dir()
         begin, before = time.perf_counter(), self.progress.steps
-        self._asked += steps
-        rounds = -(-self._asked // (self.num_envs * self.tags_per_round))
-        tags = rounds * self.tags_per_round - self.statistics.tags
-        if tags > 0:
-            with torch_threads(self.config.learner_threads):
-                self.cut_short = self._advancing = True
-                try:
-                    self.execution.advance(tags)
-                finally:
-                    self._advancing = False
-                    self._after_advancing()
-                self.cut_short = False
+        if not self._alone.acquire(blocking=False):
+            raise RuntimeError("this algorithm trains already")
+        try:
+            self._advance(steps)
+        finally:
+            self._alone.release()
         self._before.iterations += 1
         seen_enough = self._tell("on_episode_end", self.statistics.take_finished())
         evaluated: dict[str, Any] = {}
@@ -218,6 +207,26 @@ class Algorithm(Agent[C]):
         if seen_enough is not None:
             raise seen_enough
         return result
+
+    def _advance(self, steps: int) -> None:
+        """Run the program for what was asked for in all, and `steps` more, as whole rounds."""
+        if self.cut_short:
+            self._begin_anew()
+        if self.execution.closed:
+            raise RuntimeError("this algorithm was stopped; make a new one, or load a checkpoint")
+        self.claim_checkpoint_dir()
+        self._asked += steps
+        rounds = -(-self._asked // (self.num_envs * self.tags_per_round))
+        tags = rounds * self.tags_per_round - self.statistics.tags
+        if tags <= 0:
+            return
+        with torch_threads(self.config.learner_threads):
+            self.cut_short = True
+            try:
+                self.execution.advance(tags)
+            finally:
+                self._after_advancing()
+            self.cut_short = False
 
     def _tell(self, event: str, everything: Iterable[dict[str, Any]]) -> StopIteration | None:
         """Tell callbacks; what is returned, one has raised, and is to be raised when this iteration is on record."""

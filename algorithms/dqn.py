@@ -112,8 +112,7 @@ class DQNLearner(OffPolicyLearner):
     def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
         """What `_fit` does, but for the last bits."""
         assert self.by_kernel is not None
-        with self.counted():
-            loss = self.by_kernel.fit(batch, importance, td_errors, self.target_parameters.numpy(), self.current_lr)
+        loss = self.by_kernel.fit(batch, importance, td_errors, self.target_parameters.numpy(), self.current_lr)
         self.log("qf_loss", torch.tensor(loss), len(importance))
 
     def _fit(self, batch: Batch, importance: Array, td_errors: Array) -> None:

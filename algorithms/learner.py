@@ -100,17 +100,22 @@ class Learner(Reactor):
         for group, rate in zip(self.optimizer.param_groups, self.current_lrs, strict=True):
             group["lr"] = rate
         self.optimizer.step()
-        self.gradient_steps += 1
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count the gradient steps that the kernel takes meanwhile, even if it is interrupted."""
-        assert self.by_kernel is not None
-        before = self.by_kernel.kernel.steps
+        """Count the gradient steps that are taken meanwhile, even if that is interrupted."""
+        before = self._steps_of_adam
         try:
             yield
         finally:
-            self.gradient_steps += self.by_kernel.kernel.steps - before
+            self.gradient_steps += self._steps_of_adam - before
+
+    @property
+    def _steps_of_adam(self) -> int:
+        if self.by_kernel is not None:
+            steps: int = self.by_kernel.kernel.steps
+            return steps
+        return int(self.optimizer.state.get(self.parts[0], {}).get("step", 0))
 
     def log(self, name: str, value: Tensor, count: int = 1) -> None:
         """Add a scalar, or the sum of `count` of them, to the mean that `metrics` reports."""

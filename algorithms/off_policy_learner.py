@@ -104,7 +104,7 @@ class OffPolicyLearner(Learner):
         self.set_lr(int(env_steps))
         drawn = (observations, actions, returns, discounts, next_observations)
         batch = Batch(*(array[:count] for array in drawn))
-        with self.luck():
+        with self.luck(), self.counted():
             self.fit(batch, importance[:count], td_errors[:count], int(env_steps))
         self.check_finite("qf_loss", int(env_steps), lambda: self._blamed(batch))
         self.send(self.acting_weights(), weights)

@@ -119,7 +119,7 @@ class PPOLearner(Learner):
             if not len(batch.obs):  # all rows were resets
                 return
             learned = batch if self.background is None else self._decoupled(batch)
-            with self.luck():
+            with self.luck(), self.counted():
                 (self._fit if self.by_kernel is None else self._fit_by_kernel)(learned, order, clip, entropy_coeff)
             self.check_finite("total_loss", steps, lambda: self._blamed(rollout))
 
@@ -255,8 +255,7 @@ class PPOLearner(Learner):
     def _fit_by_kernel(self, batch: Batch, order: Array, clip: float, entropy_coeff: float) -> None:
         """What `_fit` does, but for the last bits."""
         assert self.by_kernel is not None
-        with self.counted():
-            means, minibatches = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
+        means, minibatches = self.by_kernel.fit(batch, order, self.current_lr, clip, entropy_coeff)
         for name, mean in zip(METRICS, means.tolist(), strict=True):
             self.log(name, torch.tensor(mean * minibatches), minibatches)
 

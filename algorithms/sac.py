@@ -133,8 +133,7 @@ class SACLearner(OffPolicyLearner):
     def _fit_by_kernel(self, batch: Batch, importance: Array, td_errors: Array) -> None:
         """What `_fit` does, but for the last bits."""
         assert self.by_kernel is not None
-        with self.counted():
-            sums = self.by_kernel.fit(batch, importance, td_errors, self.current_lrs, self.drawn)
+        sums = self.by_kernel.fit(batch, importance, td_errors, self.current_lrs, self.drawn)
         for name, total in zip(METRICS, sums, strict=True):
             self.log(name, torch.tensor(total), len(importance))
 

@@ -61,7 +61,8 @@ def test_learning_stops_before_the_step_that_goes_too_far(backend, excess, steps
     divergence = ratios - 1 - np.log(ratios)
     chosen = [ratios[np.searchsorted(divergence, share * limit)] for share in (0, 0.9, excess, 0)]
     with small(learner_backend=backend, lr=0.0, minibatch_size=4, target_kl=0.01).build_algo() as algorithm:
-        metrics = learn(algorithm, by_hand(algorithm, np.repeat(chosen, 4), np.arange(16.0)))
+        with algorithm.learner.counted():
+            metrics = learn(algorithm, by_hand(algorithm, np.repeat(chosen, 4), np.arange(16.0)))
         assert algorithm.learner.gradient_steps == steps
     seen = [0, 0.9, excess, 0] if steps == 4 else [0, 0.9, excess]
     assert metrics["mean_kl"] == pytest.approx(limit * np.mean(seen), rel=1e-3)
