@@ -52,10 +52,14 @@ class Result:
 
 def write(run: Run, result: Result, folder: Path) -> None:
     """Write one result."""
-    target = run.file(folder)
+    write_json(run.file(folder), asdict(result))
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write a file, whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(asdict(result)) + "\n")
+    draft.write_text(json.dumps(value) + "\n")
     draft.replace(target)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from benchmarks.evaluator import ENVS, SEEDS, Choose, evaluate
 from benchmarks.harness import restart_with_clean_environment
 from benchmarks.iqm import difference
 from benchmarks.learning_report import shown
+from benchmarks.learning_results import write_json
 from benchmarks.learning_rows import Row, row_of
 from benchmarks.learning_sides import OURS, SB3, our_algorithm, sb3_model
 from benchmarks.page import rewrite
@@ -81,14 +81,6 @@ def train_sb3(row: Row, seed: int) -> list[Look]:
 TRAIN: Mapping[str, Callable[[Row, int], list[Look]]] = {OURS: train_ours, SB3: train_sb3}
 
 
-def write(found: Sequence[Look], target: Path) -> None:
-    """Write the looks at one training, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(found) + "\n")
-    draft.replace(target)
-
-
 def returns_of(folder: Path, side: str) -> npt.NDArray[np.float64]:
     """What there is of a side, `[trainings, looks]`."""
     files = (folder / side / f"seed-{seed}.json" for seed in TRAININGS)
@@ -140,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for side in [options.side] if options.side else TRAIN:
             target = options.results / side / f"seed-{seed}.json"
             if not target.exists():
-                write(TRAIN[side](ROW, seed), target)
+                write_json(target, TRAIN[side](ROW, seed))
                 print(f"{side}, seed {seed}: {target.read_text().strip()}", flush=True)
 
 

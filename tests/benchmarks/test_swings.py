@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import swings
+from benchmarks.learning_results import write_json
 from benchmarks.learning_sides import OURS, SB3
 from benchmarks.page import END, begin
 
@@ -36,7 +37,7 @@ def test_what_is_there_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[s
     made = {OURS: [[500.0, 500.0], [500.0, 100.0]], SB3: [[400.0, 500.0], [100.0, 300.0], [300.0, 300.0]]}
     for side, trainings in made.items():
         for seed, values in zip(swings.TRAININGS, trainings, strict=False):
-            swings.write([(step, value) for step, value in enumerate(values)], tmp_path / side / f"seed-{seed}.json")
+            write_json(tmp_path / side / f"seed-{seed}.json", list(enumerate(values)))
     swings.main(["--report", "--results", str(tmp_path), "--page", str(page)])
     lines = capsys.readouterr().out.splitlines()
     assert "| reactvec | 2 | 400 (100) | 25% | 50% |" in lines
