@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .checks import CheckpointError, ConfigError, MissingExtra, UnknownSetting
+from .checks import CheckpointError, ConfigError, MissingExtra
 from .config import AlgorithmConfig
 from .dqn_config import DQNConfig
 from .model_config import ModelConfig
+from .names_elsewhere import UnknownSetting
 from .off_policy_config import ReplayBufferConfig
 from .ppo_config import PPOConfig
 from .sac_config import SACConfig

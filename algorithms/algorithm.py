@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 from typing_extensions import Self
@@ -20,13 +20,14 @@ from .agent import Agent
 from .best_model import BestModel
 from .callbacks import functions
 from .checkpoint_folder import best_path, claim, prune, step_path
-from .checks import ConfigError, missing_method
+from .checks import ConfigError
 from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
 from .environments import EnvReactor, check_space, execute, make_reactor, place_of
 from .episodes import EpisodeStatistics
 from .learner import Learner
+from .names_elsewhere import Suggesting
 from .progress import Progress, asked_steps, passed, torch_threads
 from .restoring import C
 
@@ -45,7 +46,7 @@ def close_reactors(topology: Topology) -> None:
             reactor.close()
 
 
-class Algorithm(Agent[C]):
+class Algorithm(Suggesting, Agent[C]):
     """One training: `train()` runs an iteration, `evaluate()` and `predict()` use the weights learned so far.
 
     Subclasses build their reactors in `_assemble`. A context manager; `stop()` closes the environments, after
@@ -66,12 +67,6 @@ class Algorithm(Agent[C]):
         self._origins, self._claimed = set(), False
         self._alone = threading.Lock()  # held while the program runs
         self._open(Progress())
-
-    if not TYPE_CHECKING:  # for which a name that does not exist is an error
-
-        def __getattr__(self, name: str) -> Any:
-            """AttributeError, which names what RLlib's and Stable-Baselines3's methods are called here."""
-            raise missing_method(self, name)
 
     def _open(self, before: Progress) -> None:
         """Build and start the program for a training that has come as far as `before`; where that fails, nothing of it

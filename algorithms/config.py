@@ -6,7 +6,6 @@ checkers see them; the same TypedDict says at run time which settings belong to 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing_extensions import Self, TypedDict, Unpack
 
 from .backends import BACKENDS, Backend
 from .callbacks import Callbacks, CallbackSettings, check_callbacks
-from .checks import Check, ConfigError, folder, missing_method, number, one_of, optional, ramp, whole
+from .checks import Check, ConfigError, check_storable, folder, number, one_of, optional, ramp, whole
 from .model_config import ModelConfig, ModelFactory
 from .piecewise import Ramp
 from .presets import preset
@@ -102,9 +101,9 @@ class AlgorithmSettings(
     """All settings that algorithms share."""
 
 
-OBJECTS = ("env", "evaluation_env", "model")  # may be objects, which a checkpoint cannot hold
 MOST_EVALUATING = 20  # environments, where nobody says how many
 MOST_ENVS = 1_000_000  # a number beyond is a slip, and to build so many would take hours
+MOST_STEPS = 10**15  # more than any training sees, and few enough to be counted
 MOST_THREADS = 256  # torch starts as many as it is told to, until the machine has no more
 
 
@@ -219,8 +218,8 @@ class AlgorithmConfig(Settings):
         "native": one_of("auto", True, False),
         "inference_backend": one_of(*BACKENDS),
         "inference_rows": whole(1, none=True),
-        "min_sample_timesteps_per_iteration": whole(1),
-        "total_timesteps": whole(1),
+        "min_sample_timesteps_per_iteration": whole(1, most=MOST_STEPS),
+        "total_timesteps": whole(1, most=MOST_STEPS),
         "lr": ramp(number(least=0)),
         "gamma": number(least=0, most=1),
         "train_batch_size": whole(1),
@@ -262,28 +261,11 @@ class AlgorithmConfig(Settings):
                 f"placement='inline' has one worker, not num_workers={self.num_workers}; use placement='threads'"
             )
         if self.checkpoint_dir is not None:
-            self.check_env_config()
+            check_storable(self.env_config)
         if self.checkpoint_interval is not None and self.checkpoint_dir is None:
             raise ConfigError("checkpoint_interval is set, but not where to write: set checkpoint_dir too")
         if self.stop_at_return is not None and self.evaluation_interval is None:
             raise ConfigError("stop_at_return compares evaluations, and there are none: set evaluation_interval")
-
-    if not TYPE_CHECKING:  # for which a name that does not exist is an error
-
-        def __getattr__(self, name: str) -> Any:
-            """AttributeError, which names what RLlib's and Stable-Baselines3's methods are called here."""
-            raise missing_method(self, name)
-
-    def stored(self) -> dict[str, Any]:
-        """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
-        kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
-        kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
-        held = {
-            name: value if isinstance(value, kinds.get(name, object)) else None
-            for name, value in self.to_dict().items()
-        }
-        folders = {"checkpoint_dir": self.checkpoint_dir, "log_dir": self.log_dir}
-        return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
 
     @property
     def evaluating_envs(self) -> int:
@@ -291,24 +273,6 @@ class AlgorithmConfig(Settings):
         if self.evaluation_num_envs is not None:
             return min(self.evaluation_num_envs, self.evaluation_duration)
         return max(count for count in range(1, MOST_EVALUATING + 1) if self.evaluation_duration % count == 0)
-
-    def check_env_config(self) -> None:
-        """ConfigError for an `env_config` that would come back from a checkpoint as another."""
-        for name, value in self.env_config.items():
-            try:
-                same = json.loads(json.dumps({name: value})) == {name: value}
-            except (TypeError, ValueError):
-                same = False
-            if not same:
-                raise ConfigError(
-                    f"env_config={{{name!r}: {value!r}}} is nothing that JSON holds as it is (numbers, words, lists), "
-                    "so a checkpoint cannot: bind it into a function that makes the environment"
-                )
-
-    def objects(self) -> list[str]:
-        """The settings of OBJECTS that `stored` cannot hold."""
-        stored = self.stored()
-        return [name for name in OBJECTS if stored[name] is None and getattr(self, name) is not None]
 
     def preset(self, name: str) -> Self:
         """Take the tuned settings that presets.py has for `env` under that name ("zoo"); what is set later counts.

@@ -14,6 +14,7 @@ from .checks import ConfigError
 from .config import AlgorithmConfig
 from .event_log import EventLog, WandbLog
 from .progress_file import STEPS, CsvFile, JsonLinesFile
+from .stored_settings import held_settings
 
 _LINES = 200  # of a run, about, where nobody says how many
 
@@ -36,7 +37,7 @@ class Logs:
         self._logged, self._row = steps, dict[str, float]()
         self._logs: list[Log] = []
         if config.wandb_project is not None:
-            self._logs.append(WandbLog(config.wandb_project, config.stored(), config.log_dir, steps))
+            self._logs.append(WandbLog(config.wandb_project, held_settings(config), config.log_dir, steps))
         if config.log_dir is not None:
             try:
                 table = CsvFile(config.log_dir, steps)

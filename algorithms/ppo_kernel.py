@@ -36,7 +36,7 @@ class KernelFit(GradientProgram[PPOKernel]):
     def __init__(self, net: ActorCriticKernel, parameters: FlatParameters, config: PPOConfig, workers: int) -> None:
         kernel = PPOKernel(
             net,
-            config.minibatch_size,
+            min(config.minibatch_size, config.train_batch_size),
             vf_clip=config.vf_clip_param,
             vf_coeff=config.vf_loss_coeff,
             grad_clip=config.grad_clip,

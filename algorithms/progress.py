@@ -11,6 +11,8 @@ import torch
 
 from reactvec.whole_number import whole_number
 
+from .config import MOST_STEPS
+
 
 @dataclass
 class Progress:
@@ -50,10 +52,10 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def asked_steps(steps: Any) -> int:
-    """How many environment steps someone asks for; ValueError where that is no whole number >= 0."""
+    """How many environment steps someone asks for; ValueError where that is no whole number that can be."""
     number = whole_number(steps)
-    if number is None or number < 0:
-        raise ValueError(f"steps must be a whole number >= 0, not {steps!r}")
+    if number is None or not 0 <= number <= MOST_STEPS:
+        raise ValueError(f"steps must be a whole number >= 0 and <= {MOST_STEPS}, not {steps!r}")
     return number
 
 

@@ -29,13 +29,13 @@ from .checkpoint import (
     understanding,
     write_checkpoint,
 )
-from .checks import CheckpointError, ConfigError
+from .checks import CheckpointError, ConfigError, check_storable
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
 from .episodes import EpisodeStatistics
 from .learner import Learner
 from .progress import Progress
-from .stored_settings import check_algorithm, stored_settings
+from .stored_settings import check_algorithm, held_objects, held_settings, stored_settings
 from .visiting import capture_all, restore_all
 
 Array = npt.NDArray[Any]
@@ -158,8 +158,8 @@ class Restorable(ABC, Generic[C]):
         self.learner.settle()
         state = {
             "algorithm": type(self).__name__,
-            "config": self.config.stored(),
-            "objects": self.config.objects(),
+            "config": held_settings(self.config),
+            "objects": held_objects(self.config),
             "spaces": [str(self.observation_space), str(self.action_space)],
             "progress": asdict(self.progress),
             "best": [self.best.mean_return, self.best.steps] if self.best.exists else None,
@@ -314,7 +314,7 @@ class Restorable(ABC, Generic[C]):
             CheckpointError: it cannot be written.
             ConfigError: it would not hold `env_config` as it is.
         """
-        self.config.check_env_config()
+        check_storable(self.config.env_config)
         return str(write_checkpoint(path, self.get_state()))
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:

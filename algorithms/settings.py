@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 from typing_extensions import Self
 
-from .checks import Check, ConfigError, unknown
+from .checks import Check, ConfigError
+from .names_elsewhere import Suggesting, unknown_setting
 from .piecewise import as_ramp
 
 
-class Settings:
+class Settings(Suggesting):
     """Base of configuration dataclasses: names and values are checked when one is built or changed.
 
     Subclasses list `_checks` by field, `_ramps` (fields that hold a number or points), `_parts` (fields that
@@ -51,7 +52,7 @@ class Settings:
         known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         for name in settings:
             if name not in known:
-                raise unknown(cls.__name__, name, known)
+                raise unknown_setting(cls.__name__, name, known)
 
     @property
     def is_frozen(self) -> bool:
@@ -117,7 +118,7 @@ class Settings:
             if name not in known:
                 home = next((g for g, fields in self._groups.items() if name in fields.__annotations__), None)
                 if home is None:
-                    raise unknown(f"{group}()", name, [f.name for f in dataclasses.fields(self)])  # type: ignore[arg-type]
+                    raise unknown_setting(f"{group}()", name, [f.name for f in dataclasses.fields(self)])  # type: ignore[arg-type]
                 raise ConfigError(f"{name} is a setting of {home}(), not of {group}()")
         return self.update(settings)
 

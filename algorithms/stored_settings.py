@@ -1,4 +1,6 @@
-"""The settings of a checkpoint's config, for who goes on from it: objects given again, folders where they are now."""
+"""What a checkpoint holds of a config, and the settings for who goes on from it: objects given again, folders where
+they are now.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .callbacks import CallbackSettings
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint_folder import folder_of, newest
 from .checks import CheckpointError
+from .config import AlgorithmConfig
 
-_FOLDERS = ("log_dir", "checkpoint_dir")
+_FOLDERS = ("checkpoint_dir", "log_dir")
+_OBJECTS = ("env", "evaluation_env", "model")  # settings that may be objects, which a checkpoint cannot hold
+
+
+def held_settings(config: AlgorithmConfig) -> dict[str, Any]:
+    """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
+    kinds: dict[str, type] = {"env": str, "evaluation_env": str, "model": dict}
+    kinds |= dict.fromkeys(CallbackSettings.__annotations__, type(None))
+    held = {
+        name: value if isinstance(value, kinds.get(name, object)) else None for name, value in config.to_dict().items()
+    }
+    folders = {"checkpoint_dir": config.checkpoint_dir, "log_dir": config.log_dir}
+    return held | {name: folder and os.path.abspath(folder) for name, folder in folders.items()}
+
+
+def held_objects(config: AlgorithmConfig) -> list[str]:
+    """The settings that are objects, which `held_settings` has not."""
+    held = held_settings(config)
+    return [name for name in _OBJECTS if held[name] is None and getattr(config, name) is not None]
 
 
 def check_algorithm(path: str | os.PathLike[str], checkpoint: Checkpoint, name: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from reactvec.algorithms.checks import NAMES_ELSEWHERE, ConfigError, MissingExtra
+from reactvec.algorithms.checks import ConfigError, MissingExtra
+from reactvec.algorithms.names_elsewhere import NAMES_ELSEWHERE
 
 if TYPE_CHECKING:
     from reactvec.algorithms import AlgorithmConfig

@@ -114,6 +114,8 @@ def test_a_setting_of_another_group_is_sent_there():
         ({"env_config": {"size": np.float32(3)}, "checkpoint_dir": "x"}, "so a checkpoint cannot"),
         ({"env_config": {3: 4}, "checkpoint_dir": "x"}, "so a checkpoint cannot"),
         ({"num_envs": True}, "num_envs=True must be"),
+        ({"min_sample_timesteps_per_iteration": 10**30}, "and <= 1000000000000000$"),
+        ({"total_timesteps": 10**30}, "and <= 1000000000000000$"),
         ({"learner_threads": 10**6}, "learner_threads=1000000 must be a whole number >= 1 and <= 256"),
         ({"train_batch_size": 2.5}, "train_batch_size=2.5 must be a whole number"),
         ({"tau": 0}, "tau=0 must be a number > 0 and <= 1"),

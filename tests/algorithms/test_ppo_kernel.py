@@ -13,6 +13,7 @@ LOSSES = [
     {"vf_clip_param": 0.05, "clip_param": 0.01, "lr": 3e-3},
     {"grad_clip": None, "normalize_advantages": False, "adam_epsilon": 1e-8},
     {"minibatch_size": 128},
+    {"minibatch_size": 10**12},  # all there is
     {"minibatch_size": 1, "train_batch_size": 16, "num_epochs": 1},
     {"minibatch_size": 100, "train_batch_size": 264},
     {"target_kl": 1e-3, "lr": 1e-2, "num_epochs": 6},
