@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from abc import abstractmethod
@@ -19,8 +20,9 @@ from reactvec import EnvBank, InputPort, Schedule, Topology
 from .agent import Agent
 from .best_model import BestModel
 from .callbacks import functions
+from .checkpoint import is_checkpoint, write_checkpoint
 from .checkpoint_folder import best_path, claim, prune, step_path
-from .checks import ConfigError
+from .checks import CheckpointError, ConfigError
 from .device import device_of
 from .draws import env_seeds
 from .env_runner import VectorEnvReactor
@@ -64,7 +66,7 @@ class Algorithm(Suggesting, Agent[C]):
         self.config.freeze()
         self.device = device_of(config.device)
         self.best = BestModel()
-        self._origins, self._claimed = set(), False
+        self._origins, self._claimed, self._lock = set(), False, None
         self._alone = threading.Lock()  # held while the program runs
         self._open(Progress())
 
@@ -282,15 +284,23 @@ class Algorithm(Suggesting, Agent[C]):
         """Before training goes on: leave nothing in `checkpoint_dir` but checkpoints that it came by.
 
         Raises:
-            ConfigError: those that are there are of a training that this one does not go on from.
+            ConfigError: those that are there are of a training that this one does not go on from; or another process
+            writes there.
+        CheckpointError: nothing can be written there.
         """
         folder = self.config.checkpoint_dir
-        if folder is None or self._claimed:
+        if folder is None or self._lock is not None:
             return
         here = Path(folder).resolve()
-        claim(folder, self.progress.steps, ours=here in self._origins)
+        steps = math.inf if self._claimed else self.progress.steps  # what others wrote after a stop() is theirs
+        try:
+            self._lock = claim(folder, steps, ours=here in self._origins)
+        except OSError as error:
+            raise CheckpointError(f"checkpoint_dir: {error}") from error
         self._origins.add(here)
         self._claimed = True
+        if self.best.exists and not is_checkpoint(best_path(folder)):
+            write_checkpoint(best_path(folder), self._state_of_best())
 
     def _keep_best(self, mean_return: float) -> None:
         """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
@@ -312,6 +322,7 @@ class Algorithm(Suggesting, Agent[C]):
     def stop(self) -> None:
         """Close the environments that training built; stopping again does nothing."""
         self.cut_short = False
+        self._lock = None
         self.execution.close()
         if self._evaluation is not None:
             self._evaluation.close()

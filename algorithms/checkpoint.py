@@ -11,17 +11,16 @@ import hashlib
 import io
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load, save
+from safetensors.numpy import load_file, save
 
 from .checks import CheckpointError
+from .whole_folder import try_to_write, write_folder
 
 FORMAT: Final = 3
 JSON: Final = "checkpoint.json"
@@ -68,26 +67,12 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
     }
     parts[JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
     try:
-        _write(target, parts)
+        write_folder(target, parts)
     except OSError as error:
         raise CheckpointError(
             f"checkpoint {target} cannot be written ({error.strerror or error}); those written before are as they were"
         ) from error
     return target
-
-
-def _write(target: Path, parts: Mapping[str, bytes]) -> None:
-    folder = _hidden(target)
-    try:
-        folder.mkdir()  # mode by the umask
-        for name, data in parts.items():
-            with open(folder / name, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        _replace(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
@@ -96,17 +81,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     if target.exists() and not is_checkpoint(target) and (target.is_file() or any(target.iterdir())):
         raise CheckpointError(f"{target} exists and is no checkpoint; choose another path")
     target.parent.mkdir(parents=True, exist_ok=True)
-    trial = _hidden(target)
-    trial.mkdir()
-    trial.rmdir()
+    try_to_write(target)
     return target
-
-
-def remove_checkpoint(path: Path) -> None:
-    """Remove a checkpoint; a process that is killed meanwhile leaves it beside `path`, as `.NAME.HEX.gone`."""
-    gone = Path(f"{_hidden(path)}.gone")
-    os.replace(path, gone)
-    shutil.rmtree(gone)
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -114,24 +90,13 @@ def is_checkpoint(path: Path) -> bool:
     return (path / JSON).is_file()
 
 
-def _hidden(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-
-
-def _replace(folder: Path, target: Path) -> None:
-    """Put `folder` in the place of `target`; an old one is moved aside first, and back if that fails."""
-    if not target.exists():
-        os.replace(folder, target)
-        return
-    aside = Path(f"{folder}.old")
+def is_whole(path: Path) -> bool:
+    """Whether it holds one that can be read."""
     try:
-        os.replace(target, aside)
-        os.replace(folder, target)
-    finally:  # after Ctrl-C, too
-        if target.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            os.replace(aside, target)
+        read_checkpoint(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _sum(content: dict[str, Any]) -> str:
@@ -165,13 +130,21 @@ def _parse(folder: Path, content: dict[str, Any]) -> Checkpoint:
     total = content.pop("sum")
     if total != _sum(content):
         raise CheckpointError(f"{JSON} was changed")
-    parts = {name: (folder / name).read_bytes() for name in (_WEIGHTS, _ARRAYS)}
-    for name, data in parts.items():
-        if hashlib.sha256(data).hexdigest() != content["sha256"][name]:
+    for name in (_WEIGHTS, _ARRAYS):
+        if _sum_of_file(folder / name) != content["sha256"][name]:
             raise CheckpointError(f"{name} was changed or cut short")
-    with np.load(io.BytesIO(parts[_ARRAYS]), allow_pickle=False) as stored:
+    with np.load(folder / _ARRAYS, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    return Checkpoint(load(parts[_WEIGHTS]), arrays, content["state"])
+    return Checkpoint(load_file(folder / _WEIGHTS), arrays, content["state"])
+
+
+def _sum_of_file(path: Path) -> str:
+    """Of its bytes, which need not fit into memory beside the arrays that they hold."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,11 @@ STEPS = "num_env_steps_sampled_lifetime"
 Row = dict[str, float]
 
 
+def has_logs(folder: Path) -> bool:
+    """Whether this is the folder of a run's logs."""
+    return (folder / CsvFile.name).is_file()
+
+
 class ProgressFile(ABC):
     """A row of numbers for each number of environment steps, in order; a killed process leaves whole rows behind.
 
@@ -100,14 +105,20 @@ class CsvFile(ProgressFile):
 
 def read_csv(path: Path) -> list[Row]:
     """The whole rows of a progress.csv."""
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    names, *lines = _lines_of(path) or [""]
     rows = []
-    for texts in csv.DictReader(lines):
+    for line in lines:
         try:
-            rows.append({name: float(text) for name, text in texts.items() if text != ""})
-        except (TypeError, ValueError):  # not ours, or cut short
+            cells = zip(*csv.reader([names, line]), strict=True)
+            rows.append({name: float(text) for name, text in cells if text != ""})
+        except (TypeError, ValueError, csv.Error):  # not ours, or damaged
             continue
     return rows
+
+
+def _lines_of(path: Path) -> list[str]:
+    """The whole lines of a text."""
+    return [line for line in path.read_text(errors="replace").splitlines(keepends=True) if line.endswith("\n")]
 
 
 class JsonLinesFile(ProgressFile):
@@ -117,12 +128,12 @@ class JsonLinesFile(ProgressFile):
 
     def _read(self, path: Path) -> list[Row]:
         rows = []
-        for line in path.read_text().splitlines(keepends=True):
+        for line in _lines_of(path):
             try:
-                values = json.loads(line) if line.endswith("\n") else None
+                values = json.loads(line)
                 if isinstance(values, dict):
                     rows.append({name: math.nan if v is None else float(v) for name, v in values.items()})
-            except (TypeError, ValueError):  # not ours, or cut short
+            except (TypeError, ValueError, RecursionError, OverflowError):  # not ours, or damaged
                 continue
         return rows
 

@@ -29,10 +29,12 @@ from .checkpoint import (
     understanding,
     write_checkpoint,
 )
+from .checkpoint_folder import Found
 from .checks import CheckpointError, ConfigError, check_storable
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
 from .episodes import EpisodeStatistics
+from .folder_lock import FolderLock
 from .learner import Learner
 from .progress import Progress
 from .stored_settings import check_algorithm, held_objects, held_settings, stored_settings
@@ -80,6 +82,7 @@ class Restorable(ABC, Generic[C]):
     _asked: int
     _origins: set[Path]  # folders whose checkpoints are the past of this training
     _claimed: bool  # whether checkpoint_dir holds nothing else
+    _lock: FolderLock | None  # of checkpoint_dir, while this training may write there
 
     def __init__(self, config: C) -> None:
         raise NotImplementedError
@@ -173,6 +176,13 @@ class Restorable(ABC, Generic[C]):
         state["run"], ports = self._run(remembers)
         return Checkpoint(self.get_weights(), {**arrays, **ports}, state)
 
+    def _state_of_best(self) -> Checkpoint:
+        """The best weights as a checkpoint of their own; all else in it is of now."""
+        checkpoint = self._state(False)
+        checkpoint.state["run"] = {"reason": "nothing is left of the best evaluation but its weights"}
+        checkpoint.state["progress"]["steps"] = self.best.steps
+        return checkpoint._replace(weights=self.best.weights)
+
     def _run(self, remembers: bool) -> tuple[dict[str, Any], dict[str, Array]]:
         """The program between two tags: what JSON holds of it, and arrays; or why it is not saved."""
         if not remembers:
@@ -218,7 +228,7 @@ class Restorable(ABC, Generic[C]):
             before, reason = Progress.of(checkpoint.state["progress"]), self._obstacle(checkpoint)
         if reason is None:
             reason = self._go_on(checkpoint)
-        self.restart_reason, self._claimed = reason, False
+        self.restart_reason, self._claimed, self._lock = reason, False, None
         if reason is not None:
             self.stop()
             self._open(replace(before, restarts=before.restarts + 1))
@@ -334,10 +344,15 @@ class Restorable(ABC, Generic[C]):
         Raises:
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
-        checkpoint = read_checkpoint(path)
+        return cls.from_found(Found(Path(path), read_checkpoint(path)), **settings)
+
+    @classmethod
+    def from_found(cls, found: Found, **settings: Unpack[AlgorithmSettings]) -> Self:
+        """`from_checkpoint` of one that was read already."""
+        path, checkpoint = found
         with understanding():
-            check_algorithm(path, checkpoint, cls.__name__)
-            stored = stored_settings(path, checkpoint, settings)
+            check_algorithm(found, cls.__name__)
+            stored = stored_settings(found, settings)
         try:
             config = cls.config_class.from_dict(stored)
         except (ConfigError, TypeError) as error:

@@ -10,7 +10,6 @@ from typing import Any
 import gymnasium as gym
 
 from .algorithm import Algorithm
-from .checkpoint import read_checkpoint
 from .checkpoint_folder import newest
 from .checks import CheckpointError, ConfigError
 from .draws import env_seeds
@@ -23,12 +22,12 @@ def load(path: str | os.PathLike[str], env: str | None = None) -> Algorithm[Any]
     """The algorithm of a checkpoint, or of the newest in a folder; `env` in place of its own."""
     from reactvec import algorithms
 
-    path = newest(path)
-    name = read_checkpoint(path).state["algorithm"]
+    found = newest(path)
+    name = found.checkpoint.state["algorithm"]
     kind = getattr(algorithms, name) if name in algorithms.__all__ else None
     if not (isinstance(kind, type) and issubclass(kind, Algorithm)):
-        raise CheckpointError(f"checkpoint {path} is of {name}, which this version does not have")
-    return kind.from_checkpoint(path) if env is None else kind.from_checkpoint(path, env=env, evaluation_env=None)
+        raise CheckpointError(f"checkpoint {found.path} is of {name}, which this version does not have")
+    return kind.from_found(found) if env is None else kind.from_found(found, env=env, evaluation_env=None)
 
 
 def measure(algorithm: Algorithm[Any], episodes: int) -> dict[str, Any]:
@@ -47,7 +46,11 @@ def show(algorithm: Algorithm[Any], episodes: int, video: Path | None) -> Iterat
         raise ConfigError("only an environment that has an id can be made to render; give it by --env")
     env: gym.Env[Any, Any] = env_fns(source, settings, 1)[0]()
     if video is not None:
-        env = gym.wrappers.RecordVideo(env, str(video), episode_trigger=lambda episode: True)
+        try:
+            env = gym.wrappers.RecordVideo(env, str(video), episode_trigger=lambda episode: True)
+        except OSError as error:
+            env.close()
+            raise ConfigError(f"{video} takes no films: {error.strerror or error}") from error
     try:
         for seed in env_seeds(config.seed, episodes, evaluation=True, restarts=_DRAW):
             yield _play(algorithm, env, seed)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from .callbacks import CallbackSettings
-from .checkpoint import Checkpoint, read_checkpoint
-from .checkpoint_folder import folder_of, newest
+from .checkpoint_folder import Found, checkpoints_in, folder_of, newest
 from .checks import CheckpointError
 from .config import AlgorithmConfig
+from .progress_file import has_logs
 
 _FOLDERS = ("checkpoint_dir", "log_dir")
 _OBJECTS = ("env", "evaluation_env", "model")  # settings that may be objects, which a checkpoint cannot hold
@@ -37,63 +37,74 @@ def held_objects(config: AlgorithmConfig) -> list[str]:
     return [name for name in _OBJECTS if held[name] is None and getattr(config, name) is not None]
 
 
-def check_algorithm(path: str | os.PathLike[str], checkpoint: Checkpoint, name: str) -> None:
+def check_algorithm(found: Found, name: str) -> None:
     """CheckpointError unless it is of the algorithm of this name."""
-    if (kind := checkpoint.state["algorithm"]) != name:
-        raise CheckpointError(f"checkpoint {path} is of {kind}, not of {name}")
+    if (kind := found.checkpoint.state["algorithm"]) != name:
+        raise CheckpointError(f"checkpoint {found.path} is of {kind}, not of {name}")
 
 
-def stored_settings(path: str | os.PathLike[str], checkpoint: Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a checkpoint's config; those that it could not hold come from `given`.
+def stored_settings(found: Found, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a checkpoint's config; the objects that it could not hold come from `given`.
 
     Raises:
         CheckpointError: one of those is not given, or the environment's id would import a module.
     """
-    stored = dict(checkpoint.state["config"])
-    for name in checkpoint.state["objects"]:
+    path, state = found.path, found.checkpoint.state
+    settings = dict(state["config"])
+    for name in state["objects"]:
         if name not in given:
             raise CheckpointError(f"{name} was an object, which {path} cannot hold; pass {name}= again")
+        settings[name] = given[name]
     for name in ("env", "evaluation_env"):
-        if ":" in str(stored[name]) and name not in given:
-            raise CheckpointError(f"the id {stored[name]!r} imports a module; to allow it, pass it as {name}=")
-    settings = {name: given[name] if value is None and name in given else value for name, value in stored.items()}
-    return {**settings, **_folders(path, settings, given)}
+        if name not in given and isinstance(settings[name], str) and ":" in settings[name]:
+            raise CheckpointError(f"the id {settings[name]!r} imports a module; to allow it, pass it as {name}=")
+    folder = folder_of(path)
+    if folder is None or settings["checkpoint_dir"] is None:
+        return settings
+    logs = given["log_dir"] if "log_dir" in given else _logs(folder, settings["checkpoint_dir"], settings["log_dir"])
+    return {**settings, "checkpoint_dir": str(folder), "log_dir": logs}
 
 
-def _folders(path: str | os.PathLike[str], settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The folders of a training whose checkpoint lies at `path`: it may have been moved, or copied, and its logs too,
-    if they are where they were, seen from its checkpoints. To the logs of who goes on elsewhere nothing is added.
+def _logs(folder: Path, was: str, logs: str | None) -> str | None:
+    """Where the logs of a training are whose checkpoints are in `folder`: it may have been moved, or copied, and its
+    logs too, if there are some where they were, seen from its checkpoints. To those of the first one a copy adds
+    nothing.
     """
-    folder, was, logs = folder_of(path), settings["checkpoint_dir"], settings["log_dir"]
-    if folder is None:
-        return {}
-    if was is None or logs is None or "log_dir" in given or Path(was).resolve() == folder:
-        return {"checkpoint_dir": str(folder)}
-    beside = Path(os.path.normpath(folder / os.path.relpath(logs, was)))
-    if beside.is_dir():
-        logs = str(beside)
-    elif Path(was).is_dir():
-        warnings.warn(
-            f"{folder} is a copy of {was}, whose logs are in {logs}; give log_dir= for logs of its own",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-        logs = None
-    return {"checkpoint_dir": str(folder), "log_dir": logs}
+    if logs is None or Path(was).resolve() == folder:
+        return logs
+    beside, copied = folder / os.path.relpath(logs, was), Path(was).is_dir()
+    if has_logs(beside) and not (copied and beside.resolve() == Path(logs).resolve()):
+        return os.path.normpath(beside)
+    if not copied:
+        return logs
+    warnings.warn(
+        f"{folder} is a copy of {was}, whose logs are in {logs}; give log_dir= for logs of its own",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return None
 
 
 def settings_of_seeds(run: str | os.PathLike[str], name: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
     """The settings that the trainings of several seeds in `run`, of the algorithm `name`, have in common, by the
     checkpoint of one; None if there is none.
+
+    Raises:
+        CheckpointError: there are some, of which none is whole, or they are of another algorithm.
     """
-    found = sorted(Path(run).glob("seed_*/*/checkpoint.json"))
-    if not found:
-        return None
-    own = found[0].parent.parent
-    path = newest(own)
-    checkpoint = read_checkpoint(path)
-    check_algorithm(path, checkpoint, name)
-    settings = stored_settings(path, checkpoint, given)
-    folders = {key: Path(settings[key]) for key in _FOLDERS if settings[key] is not None}
-    above = {key: str(folder.parent) for key, folder in folders.items() if folder.name == own.name}
-    return {**settings, **above}
+    damage = None
+    for own in sorted(Path(run).glob("seed_*")):
+        if not checkpoints_in(own):
+            continue
+        try:
+            found = newest(own)
+        except CheckpointError as error:
+            damage = error
+            continue
+        check_algorithm(found, name)
+        settings = stored_settings(found, given)
+        folders = {key: Path(settings[key]) for key in _FOLDERS if settings[key] is not None}
+        return {**settings, **{key: str(path.parent) for key, path in folders.items() if path.name == own.name}}
+    if damage is not None:
+        raise damage
+    return None

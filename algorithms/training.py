@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from reactvec.whole_number import whole_number
 
 from .algorithm import Algorithm
-from .checkpoint_folder import claim, newest
+from .checkpoint_folder import checkpoints_in, claim, newest
 from .checks import CheckpointError, ConfigError
 from .config import AlgorithmConfig, EnvSource
 from .dqn import DQN
@@ -228,7 +228,7 @@ def _train(
         config = kind.from_dict(settings)
     for seed in seeds:
         own, origin = {**_folders_of_seed(given, config, seed), "seed": seed}, _seeds_checkpoint(resume, seed)
-        if origin is None and (folder := own.get("checkpoint_dir")) is not None:
+        if origin is None and (folder := own.get("checkpoint_dir")) is not None and Path(folder).is_dir():
             claim(folder, 0, ours=False)  # before the first seed is trained
         runs.append((own, origin))
     results = [_train_one(algorithm_class, kind, config, own, origin, progress) for own, origin in runs]
@@ -239,9 +239,9 @@ def _train(
 
 def _checked(seeds: Sequence[int]) -> list[int]:
     """Seeds that each have a run; ConfigError unless they are whole numbers >= 0, each there once."""
-    found = [whole_number(seed) for seed in seeds] if isinstance(seeds, Iterable) else [None]
+    found = [whole_number(seed) for seed in seeds] if isinstance(seeds, Iterable) else []
     numbers = [number for number in found if number is not None and number >= 0]
-    if len(numbers) < len(found):
+    if not numbers or len(numbers) < len(found):
         raise ConfigError(f"seeds={seeds!r} must be whole numbers >= 0, such as [0, 1000, 2000]")
     if len({*numbers}) < len(numbers):
         raise ConfigError(f"seeds={seeds!r} has one of them twice; leave it out")
@@ -258,7 +258,7 @@ def _folders_of_seed(given: dict[str, Any], config: AlgorithmConfig | None, seed
 def _seeds_checkpoint(resume: PathLike | None, seed: int) -> PathLike | None:
     """Where a seed's run goes on from; None where it had not written anything yet."""
     folder = None if resume is None else Path(resume) / f"seed_{seed}"
-    return folder if folder is not None and folder.is_dir() and any(folder.glob("*/checkpoint.json")) else None
+    return None if folder is None or not checkpoints_in(folder) else newest(folder).path
 
 
 def _train_one(
@@ -289,12 +289,12 @@ def _train_one(
 
 
 def _resumed(algorithm_class: type[A], resume: PathLike, given: dict[str, Any]) -> A:
-    path = newest(resume)
-    algorithm = algorithm_class.from_checkpoint(path, **given)
+    found = newest(resume)
+    algorithm = algorithm_class.from_found(found, **given)
     if algorithm.restart_reason is not None:
         warnings.warn(
-            f"{path} does not go on bit by bit ({algorithm.restart_reason}): its environments begin anew, with other "
-            "seeds. Whoever resumes it again gets the same",
+            f"{found.path} does not go on bit by bit ({algorithm.restart_reason}): its environments begin anew, with "
+            "other seeds. Whoever resumes it again gets the same",
             RuntimeWarning,
             stacklevel=5,
         )

@@ -98,7 +98,6 @@ def _word_after(flag: str, words: Sequence[str]) -> str | None:
 
 def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, Any]:
     """The settings of a checkpoint, or those that several seeds share; those of its objects come from flags."""
-    from reactvec.algorithms.checkpoint import read_checkpoint
     from reactvec.algorithms.checkpoint_folder import newest
     from reactvec.algorithms.stored_settings import check_algorithm, settings_of_seeds, stored_settings
 
@@ -106,10 +105,9 @@ def _settings_of(run: Path, algorithm: str, words: Sequence[str]) -> dict[str, A
     given = {name: word for name, word in flags.items() if word is not None}
     if (settings := settings_of_seeds(run, algorithm.upper(), given)) is not None:
         return settings
-    path = newest(run)
-    checkpoint = read_checkpoint(path)
-    check_algorithm(path, checkpoint, algorithm.upper())
-    return stored_settings(path, checkpoint, given)
+    found = newest(run)
+    check_algorithm(found, algorithm.upper())
+    return stored_settings(found, given)
 
 
 def json_object(flag: str, text: str) -> dict[str, Any]:

@@ -29,6 +29,11 @@ def test_train_saves_what_it_learned(capsys, tmp_path):
         assert algorithm.progress.steps == 1304
 
 
+def test_it_is_a_module_as_well():
+    done = subprocess.run([sys.executable, "-m", "reactvec", "info"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("reactvec ")
+
+
 def test_progress_bar(capsys):
     code, _, err = run(capsys, "train", "dqn", *SMALL)
     assert code == 0

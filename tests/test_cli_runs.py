@@ -83,6 +83,7 @@ def test_several_seeds_from_the_command_line(capsys, tmp_path):
         ),
         (["eval", "{c}/seed_0", "--episodes", "0"], "--episodes 0: give 1 or more"),
         (["eval", "{c}/seed_0", "--env", "Acrobot-v1"], "checkpoint of PPO on Box"),
+        (["eval", "{c}/seed_0", "--video", "/dev/null/films"], "/dev/null/films takes no films: "),
         (["plot", "nowhere"], "nowhere holds no progress.csv; train with log_dir"),
         (["plot", "{log}", "--metric", "retrun"], "has no numbers in a column 'retrun'"),
         (["plot", "{log}", "--out", "{log}/seed_0/progress.csv/a.png"], "--out "),

@@ -198,6 +198,16 @@ def test_settings_override_those_of_the_checkpoint(tmp_path):
         path = algorithm.save_to_path(tmp_path / "one")
     with DQN.from_checkpoint(path, num_envs=2, native=False) as other:
         assert other.num_envs == 2
+    with DQN.from_checkpoint(path, placement="threads", num_workers=2, evaluation_duration=6) as other:
+        assert other.config.num_workers == 2
+        inline = other.save_to_path(tmp_path / "threads")
+    with DQN.from_checkpoint(inline, placement="inline", num_workers=None, evaluation_num_envs=3) as other:
+        assert other.config.evaluating_envs == 3
+        inline = other.save_to_path(tmp_path / "inline")
+    with DQN.from_checkpoint(inline, placement="threads", num_workers=2) as other:
+        assert other.config.num_workers == 2
+    with pytest.raises(ConfigError, match="placement='inline' has one worker"):
+        DQN.from_checkpoint(inline, num_workers=2)
     with pytest.raises(CheckpointError, match="another network"):
         DQN.from_checkpoint(path, model=ModelConfig((7,)))
     with pytest.raises(CheckpointError, match=r"checkpoint of DQN on Box.* not of DQN on Box"):

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import resource
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from reactvec.algorithms import PPO, CheckpointError, ConfigError, PPOConfig, checkpoint, train_dqn, train_ppo
+from reactvec.algorithms import (
+    PPO,
+    CheckpointError,
+    ConfigError,
+    PPOConfig,
+    checkpoint_folder,
+    train_dqn,
+    train_ppo,
+    whole_folder,
+)
 from reactvec.algorithms.checkpoint_folder import newest
 from tests.algorithms.agents import small
 
 SMALL = {"train_batch_size": 128, "minibatch_size": 64, "num_epochs": 2, "seed": 3, "evaluation_duration": 2}
+
+
+def names_of(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("file", ["arrays.npz", "checkpoint.json"])
@@ -23,21 +40,96 @@ def test_the_newest_that_is_whole_is_taken(file, tmp_path):
     with pytest.warns(RuntimeWarning, match=r"step_768 is damaged .*Going on from .*step_640 instead"):
         result = train_ppo(resume=tmp_path, progress=False)
     assert result.history[0]["num_env_steps_sampled_lifetime"] == 768
-    assert newest(tmp_path).name == "step_768"
-    assert newest(tmp_path / "step_512").name == "step_512"
+    assert newest(tmp_path).path.name == "step_768"
+    assert newest(tmp_path / "step_512").path.name == "step_512"
     for path in (tmp_path / "nowhere", tmp_path / "step_512" / "nothing"):
         with pytest.raises(CheckpointError, match="is no checkpoint, and holds none"):
             newest(path)
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
+def test_what_a_killed_process_left_is_finished_or_undone(tmp_path):
     train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
     (tmp_path / "step_128").rename(tmp_path / ".step_128.0123abcd.old")
     (tmp_path / ".step_256.0123abcd").mkdir()
     (tmp_path / ".best.0123abcd").mkdir()
-    assert newest(tmp_path).name == ".step_128.0123abcd.old"
+    (tmp_path / ".mine.0123abcd").mkdir()
+    assert newest(tmp_path).path.name == "step_128"
+    assert names_of(tmp_path) == [".mine.0123abcd", "step_128"]
+    (tmp_path / "step_128").rename(tmp_path / ".step_128.89abcdef")
     train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".best.0123abcd", "step_256"]
+    assert names_of(tmp_path) == [".mine.0123abcd", "step_128", "step_256"]
+
+
+def test_a_new_one_goes_before_the_old_one_that_it_was_to_replace(tmp_path):
+    for name, seed in (("step_128", 3), ("new", 4)):
+        with PPOConfig(env="CartPole-v1", **{**SMALL, "seed": seed}).build_algo() as algorithm:
+            algorithm.save_to_path(tmp_path / name)
+    (tmp_path / "step_128").rename(tmp_path / ".step_128.89abcdef.old")
+    (tmp_path / "new").rename(tmp_path / ".step_128.89abcdef")
+    assert newest(tmp_path).checkpoint.state["config"]["seed"] == 4
+    assert names_of(tmp_path) == ["step_128"]
+
+
+def test_nobody_looks_after_what_is_being_written(tmp_path):
+    with PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path, **SMALL).build_algo() as algorithm:
+        algorithm.save_checkpoint()
+        (tmp_path / ".step_256.0123abcd").mkdir()
+        assert newest(tmp_path).path.name == "step_0"
+        assert names_of(tmp_path) == [".step_256.0123abcd", "step_0"]
+        at_work = [sys.executable, "-c", f"from {newest.__module__} import newest as n; n({str(tmp_path)!r})"]
+        subprocess.run(at_work, check=True)
+        assert names_of(tmp_path) == [".step_256.0123abcd", "step_0"]
+    subprocess.run(at_work, check=True)
+    assert names_of(tmp_path) == ["step_0"]
+
+
+def test_two_processes_do_not_write_to_one_folder(tmp_path, monkeypatch):
+    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
+    hold = f"import fcntl, os; fcntl.flock(os.open({str(tmp_path)!r}, os.O_RDONLY), fcntl.LOCK_EX); print(flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        monkeypatch.setattr(checkpoint_folder, "PATIENCE", 0.1)
+        with pytest.raises(ConfigError, match="is written to by another training that runs now; wait for it"):
+            train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
+        monkeypatch.undo()
+        threading.Timer(0.3, other.stdin.close).start()  # as the workers of a process that was killed
+        train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
+    assert names_of(tmp_path) == ["step_128", "step_256"]
+
+
+def test_checkpoints_that_were_saved_by_hand_are_left_alone(tmp_path):
+    """Even where they are called as a training would."""
+    with PPOConfig(env="CartPole-v1", **SMALL).build_algo() as algorithm:
+        for step in range(4):
+            algorithm.train_steps(128)
+            algorithm.save_to_path(tmp_path / f"step_{step}")
+    saved = names_of(tmp_path)
+    with PPO.from_checkpoint(tmp_path / "step_1") as algorithm:
+        assert algorithm.config.checkpoint_dir is None
+        algorithm.train_steps(128)
+    train_ppo(resume=tmp_path, total_timesteps=768, progress=False)
+    assert names_of(tmp_path) == saved
+
+
+def test_the_best_goes_along_to_another_folder(tmp_path):
+    first = train_ppo(
+        "CartPole-v1", 256, checkpoint_dir=tmp_path / "a", evaluation_interval=128, progress=False, **SMALL
+    )
+    settings = {"total_timesteps": 384, "evaluation_interval": None, "progress": False}
+    resumed = train_ppo(resume=tmp_path / "a", checkpoint_dir=tmp_path / "b", **settings)
+    assert names_of(tmp_path / "b") == ["best", "step_384"]
+    assert resumed.best.steps == first.best.steps
+    assert newest(tmp_path / "b").path.name == "step_384"
+    with PPO.from_checkpoint(tmp_path / "b" / "best") as best, PPO.from_checkpoint(tmp_path / "a" / "best") as original:
+        assert best.progress.steps == first.best.steps
+        assert "nothing is left of the best evaluation but its weights" in best.restart_reason
+        for name, value in original.get_weights().items():
+            np.testing.assert_array_equal(best.get_weights()[name], value)
+        best.train_steps(128)
 
 
 def test_who_is_killed_while_removing_leaves_nothing_that_counts(tmp_path, monkeypatch):
@@ -49,13 +141,13 @@ def test_who_is_killed_while_removing_leaves_nothing_that_counts(tmp_path, monke
         if path.suffix == ".gone":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.shutil, "rmtree", killed)
+    monkeypatch.setattr(whole_folder.shutil, "rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         train_ppo(resume=tmp_path / "step_256", progress=False)  # step_384 is of its future
     monkeypatch.undo()
     (gone,) = (path for path in tmp_path.iterdir() if path.name.startswith("."))
     assert gone.name.startswith(".step_384.")
-    assert newest(tmp_path).name == "step_256"
+    assert newest(tmp_path).path.name == "step_256"
     train_ppo(resume=tmp_path, progress=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_128", "step_256", "step_384"]
 
@@ -120,11 +212,7 @@ def test_a_disk_that_is_full_ends_training_with_one_error(tmp_path, monkeypatch)
         monkeypatch.setattr("os.fsync", full)
         with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\)"):
             algorithm.train()
-    assert newest(tmp_path).name == "step_400"
-
-
-def names_of(folder):
-    return sorted(path.name for path in folder.iterdir())
+    assert newest(tmp_path).path.name == "step_400"
 
 
 def test_a_folder_has_the_checkpoints_of_one_training(tmp_path):
@@ -167,13 +255,14 @@ def test_the_future_that_is_given_up_is_removed(tmp_path):
     (tmp_path / "mine").mkdir()
     resumed = train_ppo(resume=tmp_path / "step_128", total_timesteps=256, progress=False, evaluation_interval=None)
     assert resumed.algorithm.progress.steps == 256
-    assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
+    assert names_of(tmp_path) == ["best", "mine", "step_128", "step_256"]
+    assert newest(tmp_path / "best").checkpoint.state["best"][1] == resumed.best.steps == 128
     with PPO.from_checkpoint(tmp_path / "step_256", keep_checkpoints=2) as algorithm:
         algorithm.restore_from_path(tmp_path / "step_128")
         algorithm.save_checkpoint()  # and nothing else is left to go on from
-        assert names_of(tmp_path) == ["mine", "step_128"]
+        assert names_of(tmp_path) == ["best", "mine", "step_128"]
         before = algorithm.get_state()
         for _ in range(2):
             algorithm.set_state(before)
             algorithm.train_steps(128)
-            assert names_of(tmp_path) == ["mine", "step_128", "step_256"]
+            assert names_of(tmp_path) == ["best", "mine", "step_128", "step_256"]

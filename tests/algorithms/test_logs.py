@@ -80,6 +80,20 @@ def test_a_resumed_run_goes_on_in_its_logs(tmp_path):
     assert steps_of(tmp_path / "log") == [128, 256]
 
 
+@pytest.mark.parametrize(
+    "damage", [b"\xff\xfe\x00\n", b"x" * 200_000 + b",1\n", b"[" * 100_000 + b"\n", b'"\n', b"1\n"]
+)
+@pytest.mark.parametrize("name", ["progress.csv", "progress.jsonl"])
+def test_damaged_lines_are_left_out(name, damage, tmp_path):
+    train_ppo("CartPole-v1", 256, log_dir=tmp_path / "log", checkpoint_dir=tmp_path / "kept", **SMALL)
+    whole = lines_of(tmp_path / "log")
+    with (tmp_path / "log" / name).open("ab") as file:
+        file.write(damage)
+    train_ppo(resume=tmp_path / "kept", progress=False)
+    assert [line[STEPS] for line in lines_of(tmp_path / "log")] == [line[STEPS] for line in whole]
+    assert [row[STEPS] for row in read_csv(tmp_path / "log" / "progress.csv")] == [line[STEPS] for line in whole]
+
+
 def test_a_new_run_removes_the_event_files_of_the_old_one_alone(tmp_path):
     others = tmp_path / "events.out.tfevents.1700000000.host.7.0"
     others.write_bytes(b"")

@@ -64,7 +64,7 @@ def test_killed_trainings_go_on_bit_by_bit(tmp_path):
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     killed.stdout.close()
-    assert [newest(tmp_path / env).name for env in ENVS] == ["step_768"] * len(ENVS)
+    assert [newest(tmp_path / env).path.name for env in ENVS] == ["step_768"] * len(ENVS)
     process = python(RESUMED, *(str(tmp_path / env) for env in ENVS))
     resumed, _ = process.communicate()
     assert process.returncode == 0

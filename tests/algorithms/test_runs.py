@@ -60,6 +60,7 @@ def test_a_resumed_run_remembers_the_best(tmp_path):
 @pytest.mark.parametrize(
     ("seeds", "message"),
     [
+        ([], r"seeds=\[\] must be whole numbers"),
         (5, "seeds=5 must be whole numbers >= 0"),
         ("12", "seeds='12' must be whole numbers"),
         ([0, -1], r"seeds=\[0, -1\] must be"),
@@ -300,6 +301,19 @@ def test_a_copied_run_leaves_the_logs_of_the_first_alone(tmp_path):
     assert (here / "logs" / "progress.csv").read_text() == logs
 
 
+@pytest.mark.parametrize("copy", ["run/copy", "home/copy"])
+def test_a_copy_of_checkpoints_beside_other_logs_or_none_leaves_them_alone(copy, tmp_path):
+    run = tmp_path / "run"
+    train_ppo(config=small_ppo(checkpoint_dir=str(run / "kept"), log_dir=str(run)), progress=False)
+    logs = (run / "progress.csv").read_text()
+    shutil.copytree(run / "kept", tmp_path / copy)
+    with pytest.warns(RuntimeWarning, match=r"copy is a copy of .*kept, whose logs are in .*; give log_dir="):
+        result = train_ppo(resume=tmp_path / copy, total_timesteps=640, progress=False)
+    assert result.algorithm.config.log_dir is None
+    assert (run / "progress.csv").read_text() == logs
+    assert (tmp_path / copy).with_name("progress.csv").exists() == (copy == "run/copy")
+
+
 def test_seeds_that_had_not_begun_have_the_settings_of_those_that_had(tmp_path):
     config = small_ppo(checkpoint_dir=str(tmp_path / "kept"), log_dir=str(tmp_path / "logs"), lr=1e-4)
     train_ppo(config=config, seeds=[0], progress=False)
@@ -312,6 +326,20 @@ def test_seeds_that_had_not_begun_have_the_settings_of_those_that_had(tmp_path):
     assert (tmp_path / "logs" / "seed_1000" / "progress.csv").is_file()
     with pytest.raises(CheckpointError, match="logs holds no seed_S/ with a checkpoint"):
         train_ppo(resume=tmp_path / "logs", seeds=[0, 1000], progress=False)
+
+
+def test_seeds_whose_checkpoints_are_damaged_or_were_being_written(tmp_path):
+    config = small_ppo(checkpoint_dir=str(tmp_path), lr=1e-4)
+    train_ppo(config=config, seeds=[0, 1000], progress=False)
+    (tmp_path / "seed_0" / "step_512" / "arrays.npz").write_bytes(b"cut")
+    with pytest.raises(CheckpointError, match=r"seed_0/step_512 is damaged"):
+        train_ppo(resume=tmp_path, seeds=[1000, 0], total_timesteps=640, progress=False)
+    assert [path.name for path in (tmp_path / "seed_1000").iterdir()] == ["step_512"]  # found out beforehand
+    (half := tmp_path / "seed_2000" / ".step_512.0123abcd").mkdir(parents=True)
+    (half / "checkpoint.json").write_text("{")
+    results = train_ppo(resume=tmp_path, seeds=[1000, 2000], total_timesteps=640, progress=False)
+    assert [result.algorithm.config.lr for result in results] == [1e-4, 1e-4]
+    assert [path.name for path in (tmp_path / "seed_2000").iterdir()] == ["step_640"]
 
 
 def test_an_evaluation_env_that_was_an_object_is_asked_for_again(tmp_path):
@@ -335,6 +363,17 @@ def test_a_moved_run_goes_on_where_it_is(tmp_path, monkeypatch):
     assert (tmp_path / "moved" / "step_256").is_dir()
     assert len((tmp_path / "here" / "logs" / "progress.csv").read_text().splitlines()) > 2
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_moved_run_whose_newest_checkpoint_was_being_written_goes_on_where_it_is(tmp_path):
+    config = small_ppo(checkpoint_dir=str(tmp_path / "here/kept"), log_dir=str(tmp_path / "here"), total_timesteps=128)
+    train_ppo(config=config, progress=False)
+    (tmp_path / "here/kept/step_128").rename(tmp_path / "here/kept/.step_128.0123abcd")
+    (tmp_path / "here").rename(tmp_path / "moved")
+    result = train_ppo(resume=tmp_path / "moved/kept", total_timesteps=256, progress=False)
+    assert result.algorithm.config.checkpoint_dir == str(tmp_path / "moved/kept")
+    assert result.algorithm.config.log_dir == str(tmp_path / "moved")
+    assert [path.name for path in tmp_path.iterdir()] == ["moved"]
 
 
 def test_seeds_are_not_resumed_from_nowhere(tmp_path):

@@ -1,0 +1,50 @@
+"""FolderLock: one process at a time writes to a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import weakref
+from pathlib import Path
+from typing import Final
+
+PATIENCE: Final = 5.0  # seconds in which the workers of a process that was killed are gone, too
+
+
+class FolderLock:
+    """Held as long as it is referred to; ends with the process, however that ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._closing = weakref.finalize(self, os.close, descriptor)
+
+
+_held: weakref.WeakValueDictionary[tuple[int, int], FolderLock] = weakref.WeakValueDictionary()
+
+
+def lock_folder(folder: Path, patience: float, *, shared: bool = True) -> FolderLock | None:
+    """The lock of a folder; None if another process still has it after `patience` seconds. That of this process is
+    `shared`, or also None.
+
+    Where the file system has no locks, everybody gets one. OSError if there is no such folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    key = (status.st_dev, status.st_ino)
+    if (held := _held.get(key)) is not None:
+        os.close(descriptor)
+        return held if shared else None
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.05)
+            continue
+        except OSError:  # no locks here
+            pass
+        _held[key] = lock = FolderLock(descriptor)
+        return lock
