@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -50,29 +50,27 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Pa
         target = check_target(path)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be written: {error}") from error
-    arrays: dict[str, Any] = dict(checkpoint.arrays)
-    for name, array in arrays.items():
+    for name, array in checkpoint.arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"array {name!r} holds Python objects, which a checkpoint cannot")
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    parts = {
-        _WEIGHTS: save({name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}),
-        _ARRAYS: buffer.getvalue(),
-    }
-    content = {
-        "format": FORMAT,
-        "state": checkpoint.state,
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
-    }
-    parts[JSON] = json.dumps({**content, "sum": _sum(content)}, indent=1).encode()
     try:
-        write_folder(target, parts)
+        write_folder(target, partial(_fill, checkpoint))
     except OSError as error:
         raise CheckpointError(
             f"checkpoint {target} cannot be written ({error.strerror or error}); those written before are as they were"
         ) from error
     return target
+
+
+def _fill(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write the parts."""
+    weights = {name: np.asarray(array, order="C") for name, array in checkpoint.weights.items()}
+    (folder / _WEIGHTS).write_bytes(save(weights))
+    arrays: dict[str, Any] = dict(checkpoint.arrays)
+    np.savez(folder / _ARRAYS, **arrays)
+    sums = {name: _sum_of_file(folder / name) for name in (_WEIGHTS, _ARRAYS)}
+    content = {"format": FORMAT, "state": checkpoint.state, "sha256": sums}
+    (folder / JSON).write_text(json.dumps({**content, "sum": _sum(content)}, indent=1))
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:

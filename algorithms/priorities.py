@@ -52,8 +52,8 @@ class Priorities:
             self.tree.update(places.reshape(-1), priorities**self.alpha)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Copies of the priorities `[size]` and of the largest."""
-        return {"priorities": self.tree.priorities.copy(), "largest": np.array(self.largest)}
+        """The priorities `[size]`, a view, and the largest."""
+        return {"priorities": self.tree.priorities, "largest": np.array(self.largest)}
 
     def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """The inverse of `arrays`."""

@@ -166,11 +166,11 @@ class ReplayBuffer(Reactor):
         return self.priorities.weights(self.places, self.beta.at(steps))
 
     def arrays(self) -> dict[str, Array]:
-        """Copies of what is held, for a checkpoint."""
+        """What is held, for a checkpoint: views, but for counters."""
         priorities = {}
         if self.priorities is not None:
             priorities = under("priorities", {**self.priorities.arrays(), "settled": np.array(self.settled)})
-        return {"places": self.places.copy(), **under("ring", self.ring.state()), **priorities}
+        return {"places": self.places, **under("ring", self.ring.state()), **priorities}
 
     def load(self, arrays: dict[str, Array], exact: bool) -> None:
         """The inverse of `arrays`; if not `exact`, what is stored next does not go on from what was stored last."""

@@ -119,7 +119,7 @@ class Restorable(ABC, Generic[C]):
 
     @abstractmethod
     def _memory(self) -> dict[str, Array]:
-        """What the program remembers from one round of learning to the next."""
+        """What the program remembers from one round of learning to the next; of replay buffers views."""
 
     @abstractmethod
     def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
@@ -154,10 +154,12 @@ class Restorable(ABC, Generic[C]):
             raise ValueError(f"these weights do not fit the network: {error}") from None
 
     def get_state(self) -> Checkpoint:
-        """What a resumed training needs."""
-        return self._state(self.saves_memory)
+        """What a resumed training needs, as copies."""
+        checkpoint = self._state(self.saves_memory)
+        return checkpoint._replace(arrays={name: array.copy() for name, array in checkpoint.arrays.items()})
 
     def _state(self, remembers: bool) -> Checkpoint:
+        """`get_state`, which holds as long as nothing goes on."""
         self.learner.settle()
         state = {
             "algorithm": type(self).__name__,
@@ -325,7 +327,7 @@ class Restorable(ABC, Generic[C]):
             ConfigError: it would not hold `env_config` as it is.
         """
         check_storable(self.config.env_config)
-        return str(write_checkpoint(path, self.get_state()))
+        return str(write_checkpoint(path, self._state(self.saves_memory)))
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""

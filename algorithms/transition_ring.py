@@ -186,12 +186,12 @@ class TransitionRing:
         self.writer.begin_counting()
 
     def state(self) -> dict[str, Array]:
-        """Copies of what is held, for a checkpoint."""
+        """What is held, for a checkpoint: views, but for the counters."""
         numbers = self.writer.numbers
         *_, given, made = numbers.tolist()
         used = dict(zip(GROWING, (made, given), strict=True))
         held = {**self._arrays, **self.writer.rows}
-        return {"numbers": numbers, **{name: array[: used.get(name)].copy() for name, array in held.items()}}
+        return {"numbers": numbers, **{name: array[: used.get(name)] for name, array in held.items()}}
 
     def load(self, state: Mapping[str, Array]) -> None:
         """The inverse of `state`, of a ring of the same shape."""

@@ -6,22 +6,21 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}(?P<kind>|\.old|\.gone)")
 _KINDS = ("", ".old", ".gone")  # a new one that is written, an old one that it replaces, one that is removed
 
 
-def write_folder(target: Path, parts: Mapping[str, bytes]) -> None:
-    """Write files by their names to the folder `target`, replacing one that is there; OSError if it cannot be."""
+def write_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` write files into the folder `target`, replacing one that is there; OSError if it cannot be."""
     folder = _hidden(target)
     try:
         folder.mkdir()  # mode by the umask
-        for name, data in parts.items():
-            with open(folder / name, "wb") as file:
-                file.write(data)
-                file.flush()
+        fill(folder)
+        for path in folder.iterdir():
+            with open(path, "rb") as file:
                 os.fsync(file.fileno())
         _replace(folder, target)
     finally:

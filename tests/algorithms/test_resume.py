@@ -211,6 +211,18 @@ def test_two_resumes_of_dqn_agree(saved, tmp_path):
     assert len(set(hashes)) == 1
 
 
+def test_a_state_stays_as_it_was_while_training_goes_on():
+    config = small(save_replay_buffer=True, replay_buffer_config={"capacity": 600, "prioritized": True})
+    with config.build_algo() as algorithm:
+        algorithm.train()
+        arrays = algorithm.get_state().arrays
+        before = {name: array.copy() for name, array in arrays.items()}
+        algorithm.train()
+        name = "memory/replay/priorities/priorities"
+        assert not np.array_equal(algorithm.get_state().arrays[name], before[name])
+        np.testing.assert_equal(arrays, before)
+
+
 def test_the_size_of_a_replay_buffer_is_printed(tmp_path, capsys):
     config = small(checkpoint_dir=tmp_path, total_timesteps=400, save_replay_buffer=True)
     train_dqn(config=config)
