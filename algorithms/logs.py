@@ -44,17 +44,16 @@ class Logs:
                 self._logs += [table, JsonLinesFile(config.log_dir, steps), EventLog(config.log_dir, steps)]
             except OSError as error:
                 raise ConfigError(f"log_dir={config.log_dir!r} cannot be written: {error.strerror or error}") from error
-            self._logged = int(table.steps)
+            self._logged, self._row = int(table.steps), dict(table.rows[-1] if table.rows else {})
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Log a result if the last that was logged is `interval` environment steps ago, or if it was evaluated."""
         due = result[STEPS] - self._logged >= self.interval
         if self._logs and (due or "evaluation" in result):
-            row = dict(scalars(result))
-            if result[STEPS] == self._logged:  # what is new of it
-                row = {name: value for name, value in row.items() if name == STEPS or name not in self._row}
+            row, known = dict(scalars(result)), self._row if result[STEPS] == self._logged else {}
             self._logged, self._row = result[STEPS], row
-            self._each(lambda log: log.write(row))
+            news = {name: value for name, value in row.items() if name == STEPS or known.get(name) != value}
+            self._each(lambda log: log.write(news))
 
     def close(self) -> None:
         """Close all."""

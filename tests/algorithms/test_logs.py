@@ -76,6 +76,7 @@ def test_a_resumed_run_goes_on_in_its_logs(tmp_path):
     assert [event.step for event in events_of(tmp_path / "log").Scalars(RETURN)] == [256, 512, 768, 1024]
     train_ppo(resume=tmp_path / "c", log_dir=tmp_path / "log", progress=False)  # which is over
     assert steps_of(tmp_path / "log") == [256, 512, 768, 1024]
+    assert [event.step for event in events_of(tmp_path / "log").Scalars(f"evaluation/{RETURN}")] == [1024]
     train_ppo("CartPole-v1", 256, log_dir=tmp_path / "log", **SMALL)  # and another one
     assert steps_of(tmp_path / "log") == [128, 256]
 
