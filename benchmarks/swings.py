@@ -1,16 +1,17 @@
-"""How the greedy return of DQN on CartPole-v1 swings while it learns, ours beside Stable-Baselines3's.
+"""How the greedy return of DQN swings while it learns, ours beside Stable-Baselines3's.
 
 The benchmark of learning judges final weights, and these are one of many that a training passes through. Here the same
-settings are trained with other seeds, and after every fourth round of learning in the last two fifths 20 episodes are
-evaluated by the same evaluator, so that one number per training says how it acts in all that time. Each training leaves
-a file in the results' folder, and what is there is not trained again.
+settings are trained with other seeds, and some twenty times in the last two fifths 20 episodes are evaluated by the
+same evaluator, so that one number per training says how it acts in all that time. Each training leaves a file in the
+results' folder, and what is there is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +21,39 @@ from benchmarks.evaluator import ENVS, SEEDS, Choose, evaluate
 from benchmarks.harness import restart_with_clean_environment
 from benchmarks.iqm import difference
 from benchmarks.learning_report import shown
-from benchmarks.learning_results import write_json
+from benchmarks.learning_results import BrokenResult, Run, write_json
 from benchmarks.learning_rows import Row, row_of
-from benchmarks.learning_sides import OURS, SB3, our_algorithm, sb3_model
+from benchmarks.learning_sides import OURS, SB3, our_algorithm, sb3_model, settings_of
 from benchmarks.page import rewrite
 
 ROOT = Path(__file__).resolve().parent
 RESULTS, PAGE = ROOT / "results" / "swings", ROOT.parent / "docs" / "algorithms" / "learning.md"
 COMMAND = "python -m benchmarks.swings --report"
-ROW = row_of("dqn/CartPole-v1")
-# From 41,000 on: none that the row itself has.
-TRAININGS = [1_000 * number for number in range(41, 71)]
-EVERY = 4 * ROW.settings["train_freq"]
-LOW = 200.0
 
 Look = tuple[int, float]
 
 
-def looks(row: Row) -> list[int]:
-    """The environment steps after which is evaluated, but for the last, the end."""
-    return list(range(-(-row.steps * 3 // 5 // EVERY) * EVERY, row.steps, EVERY))
+@dataclass(frozen=True)
+class Swings:
+    """A row that is looked at: in how many trainings, how often, and below what a return is low."""
+
+    row: Row
+    trainings: int
+    every: int
+    low: float
+
+    @property
+    def seeds(self) -> list[int]:
+        """None that the row itself has."""
+        return [41_000 + 1_000 * number for number in range(self.trainings)]
+
+    @property
+    def looks(self) -> list[int]:
+        """The environment steps after which is evaluated, but for the last, the end."""
+        return list(range(-(-self.row.steps * 3 // 5 // self.every) * self.every, self.row.steps, self.every))
+
+
+ALL = (Swings(row_of("dqn/CartPole-v1"), 30, 1_024, 200.0), Swings(row_of("dqn/LunarLander-v3"), 20, 2_000, 0.0))
 
 
 def look(row: Row, steps: int, choose: Choose) -> Look:
@@ -47,21 +61,22 @@ def look(row: Row, steps: int, choose: Choose) -> Look:
     return steps, float(np.mean(evaluate(choose, row.make_env, SEEDS[:ENVS])))
 
 
-def train_ours(row: Row, seed: int) -> list[Look]:
+def train_ours(swings: Swings, seed: int) -> list[Look]:
     """Ours."""
-    found, done = [], 0
+    found, done, row = [], 0, swings.row
     with our_algorithm(row, seed) as algorithm:
-        for steps in (*looks(row), row.steps):
+        for steps in (*swings.looks, row.steps):
             algorithm.train_steps(steps - done)
             done = steps
             found.append(look(row, steps, algorithm.predict))
     return found
 
 
-def train_sb3(row: Row, seed: int) -> list[Look]:
+def train_sb3(swings: Swings, seed: int) -> list[Look]:
     """Stable-Baselines3's, which ends with a whole round."""
     from stable_baselines3.common.callbacks import BaseCallback
 
+    row, due = swings.row, set(swings.looks)
     model, choose = sb3_model(row, seed)
     found: list[Look] = []
 
@@ -70,7 +85,7 @@ def train_sb3(row: Row, seed: int) -> list[Look]:
             return True
 
         def _on_rollout_start(self) -> None:
-            if self.num_timesteps in looks(row):
+            if self.num_timesteps in due:
                 found.append(look(row, self.num_timesteps, choose))
 
     model.learn(row.steps, callback=Looks())
@@ -78,45 +93,82 @@ def train_sb3(row: Row, seed: int) -> list[Look]:
     return [*found, look(row, model.num_timesteps, choose)]
 
 
-TRAIN: Mapping[str, Callable[[Row, int], list[Look]]] = {OURS: train_ours, SB3: train_sb3}
+TRAIN: dict[str, Callable[[Swings, int], list[Look]]] = {OURS: train_ours, SB3: train_sb3}
 
 
-def returns_of(folder: Path, side: str) -> npt.NDArray[np.float64]:
+def read(run: Run, folder: Path) -> list[float] | None:
+    """The returns of a training, None if there are none yet; BrokenResult if they are of other settings."""
+    target = run.file(folder)
+    if not target.exists():
+        return None
+    held = json.loads(target.read_text())
+    if held["settings"] != _settings(run):
+        raise BrokenResult(f"{target} is of other settings than the row's now; delete it to train again")
+    return [value for _, value in held["looks"]]
+
+
+def _settings(run: Run) -> object:
+    return json.loads(json.dumps(settings_of(run.row, run.side)))
+
+
+def returns_of(swings: Swings, side: str, folder: Path) -> npt.NDArray[np.float64]:
     """What there is of a side, `[trainings, looks]`."""
-    files = (folder / side / f"seed-{seed}.json" for seed in TRAININGS)
-    return np.array([[value for _, value in json.loads(file.read_text())] for file in files if file.exists()])
+    found = (read(Run(side, swings.row, seed), folder) for seed in swings.seeds)
+    return np.array([returns for returns in found if returns is not None])
 
 
-def lines_of(folder: Path, row: Row = ROW) -> list[str]:
-    """The results as Markdown."""
-    sides = {side: returns_of(folder, side) for side in (OURS, SB3)}
+def lines_of(folder: Path) -> list[str]:
+    """The results as Markdown, of the rows that have some of both sides."""
     lines = [
-        f"| | trainings | mean return (standard error) | looks below {LOW:.0f} | last looks below {LOW:.0f} |",
-        "|---|---:|---:|---:|---:|",
+        "| row | | trainings | mean return (standard error) | low looks | low last looks "
+        "| IQM of the means, ours - SB3, normalised (95 %) |",
+        "|---|---|---:|---:|---:|---:|---|",
     ]
-    for side, returns in sides.items():
-        means = returns.mean(1)
-        error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
-        low, last = (returns < LOW).mean(), (returns[:, -1] < LOW).mean()
-        lines.append(f"| {side} | {len(means)} | {means.mean():.0f} ({error:.0f}) | {low:.0%} | {last:.0%} |")
-    ours, theirs = ([row.normalized(mean) for mean in returns.mean(1)] for returns in sides.values())
-    return [*lines, "", f"IQM of the means, ours - SB3, normalised (95 %): {shown(difference([ours], [theirs]))}."]
+    for swings in ALL:
+        sides = {side: returns_of(swings, side, folder) for side in (OURS, SB3)}
+        if any(not len(returns) for returns in sides.values()):
+            continue
+        ours, theirs = ([swings.row.normalized(mean) for mean in returns.mean(1)] for returns in sides.values())
+        verdicts = (shown(difference([ours], [theirs])), "")
+        for (side, returns), verdict in zip(sides.items(), verdicts, strict=True):
+            lines.append(f"| {swings.row.name} | {side} | {_cells(returns, swings.low)} | {verdict} |")
+    return lines
+
+
+def _cells(returns: npt.NDArray[np.float64], low: float) -> str:
+    means = returns.mean(1)
+    error = means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+    below = f"below {low:.0f}: "
+    return (
+        f"{len(means)} | {means.mean():.0f} ({error:.0f}) | {below}{(returns < low).mean():.0%} "
+        f"| {below}{(returns[:, -1] < low).mean():.0%}"
+    )
 
 
 def report(folder: Path, page: Path) -> None:
     """Print the results, and write them into the page."""
-    if missing := [side for side in TRAIN if not len(returns_of(folder, side))]:
-        raise SystemExit(f"nothing of {' and '.join(missing)} in {folder}: train first")
     lines = lines_of(folder)
+    if len(lines) == 2:
+        raise SystemExit(f"no row has results of both sides in {folder}: train first")
     print("\n".join(lines))
     rewrite(page, COMMAND, lines)
+
+
+def train(swings: Swings, sides: Sequence[str], seeds: Sequence[int], folder: Path) -> None:
+    """Train what is missing."""
+    for run in (Run(side, swings.row, seed) for seed in seeds for side in sides):
+        if read(run, folder) is None:
+            found = TRAIN[run.side](swings, run.seed)
+            write_json(run.file(folder), {"settings": _settings(run), "looks": found})
+            print(f"{run}: {found}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train what is missing, or report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").strip())
+    parser.add_argument("--only", choices=[swings.row.name for swings in ALL], help="one row alone")
     parser.add_argument("--side", choices=list(TRAIN), help="one side alone")
-    parser.add_argument("--seeds", type=int, nargs="+", default=TRAININGS, metavar="SEED", help="some of the seeds")
+    parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="some of the seeds")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="benchmarks/results/swings")
     parser.add_argument("--report", action="store_true", help="judge what is there and write the page, train nothing")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE", help="docs/algorithms/learning.md")
@@ -128,12 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(1)
-    for seed in options.seeds:
-        for side in [options.side] if options.side else TRAIN:
-            target = options.results / side / f"seed-{seed}.json"
-            if not target.exists():
-                write_json(target, TRAIN[side](ROW, seed))
-                print(f"{side}, seed {seed}: {target.read_text().strip()}", flush=True)
+    for swings in ALL:
+        if options.only in (None, swings.row.name):
+            sides = [options.side] if options.side else list(TRAIN)
+            train(swings, sides, options.seeds or swings.seeds, options.results)
 
 
 if __name__ == "__main__":
