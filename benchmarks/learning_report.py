@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from benchmarks.page import rewrite
 LEAST = -0.05
 COMMAND = "python -m benchmarks.learning --report"
 COLORS = {OURS: "tab:blue", PIPELINE: "tab:green", SB3: "tab:orange"}
+Score = Callable[[Result], float]
+FINAL: Score = attrgetter("score")
+LATE: Score = attrgetter("late_score")
 VERSIONS = ("python", "reactvec", "numpy", "gymnasium", "torch", "stable-baselines3", "mujoco", "minatar")
 
 
@@ -33,13 +37,13 @@ class Found:
         gaps = {name: self.row.seeds - len(self.results[name]) for name in (side, SB3)}
         return "; ".join(f"{name}: {count} of {self.row.seeds} seeds" for name, count in gaps.items() if count)
 
-    def scores(self, side: str) -> list[float]:
+    def scores(self, side: str, score: Score = FINAL) -> list[float]:
         """The returns of the side's runs."""
-        return [result.score for result in self.results[side].values()]
+        return [score(result) for result in self.results[side].values()]
 
-    def normalized(self, side: str) -> list[float]:
+    def normalized(self, side: str, score: Score = FINAL) -> list[float]:
         """The same, from 0 (random) to 1 (reference)."""
-        return [self.row.normalized(score) for score in self.scores(side)]
+        return [self.row.normalized(value) for value in self.scores(side, score)]
 
 
 def found_of(row: Row, folder: Path, episodes: int) -> Found:
@@ -52,18 +56,20 @@ def found_of(row: Row, folder: Path, episodes: int) -> Found:
     return Found(row, results)
 
 
-def compared(rows: Sequence[Found], side: str) -> Difference | None:
+def compared(rows: Sequence[Found], side: str, score: Score = FINAL) -> Difference | None:
     """A side less SB3, normalised, over the rows together; None unless all are complete."""
     if not rows or any(found.missing(side) for found in rows):
         return None
-    return difference([found.normalized(side) for found in rows], [found.normalized(SB3) for found in rows])
+    mine, theirs = ([found.normalized(of, score) for found in rows] for of in (side, SB3))
+    return difference(mine, theirs)
 
 
 def table(rows: Sequence[Found]) -> list[str]:
     """The results as Markdown."""
     lines = [
-        "| row | steps | seeds | ours, IQM | SB3, IQM | ours - SB3, normalised (95 %) | bar: lower end > -0.05 |",
-        "|---|---:|---:|---:|---:|---|---|",
+        "| row | steps | seeds | ours, IQM | SB3, IQM | ours - SB3, normalised (95 %) | bar: lower end > -0.05 "
+        "| ours - SB3, late in training |",
+        "|---|---:|---:|---:|---:|---|---|---|",
     ]
     return [*lines, *(line(found, side) for found in rows for side in found.results if side != SB3)]
 
@@ -73,15 +79,17 @@ def line(found: Found, side: str) -> str:
     row, measured = found.row, compared([found], side)
     name = row.name if side == OURS else f"{row.name}, {side}"
     values = " | ".join(f"{iqm(found.scores(of)):,.1f}" if found.scores(of) else "-" for of in (side, SB3))
-    gap, verdict = "-", f"not judged; missing: {found.missing(side)}"
+    gap, verdict = shown(measured), f"not judged; missing: {found.missing(side)}"
     if measured is not None:
-        gap = shown(measured)
         verdict = "met" if measured.lower > LEAST else "NOT MET"
-    return f"| {name} | {row.steps:,} | {row.seeds} | {values} | {gap} | {verdict} |"
+    late = shown(compared([found], side, LATE))
+    return f"| {name} | {row.steps:,} | {row.seeds} | {values} | {gap} | {verdict} | {late} |"
 
 
-def shown(measured: Difference) -> str:
+def shown(measured: Difference | None) -> str:
     """A difference and its interval."""
+    if measured is None:
+        return "-"
     return f"{measured.value:+.3f} ({measured.lower:+.3f} to {measured.upper:+.3f})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -48,6 +49,12 @@ class Result:
     def score(self) -> float:
         """The mean return of the evaluation's episodes."""
         return sum(self.returns) / len(self.returns)
+
+    @property
+    def late_score(self) -> float:
+        """The mean of the curve's last two fifths: of returns while exploring, by many weights; NaN without any."""
+        late = [value for step, value in self.curve if value is not None and step > 0.6 * self.steps]
+        return sum(late) / len(late) if late else math.nan
 
 
 def write(run: Run, result: Result, folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +215,7 @@ def test_the_page_judges_complete_rows_and_names_what_is_missing(tmp_path: Path,
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "| dqn/CartPole-v1 | 1,000 | 4 | 40.0 | 50.0 | -0.100 (-0.100 to -0.100) | NOT MET |" in text
+    assert "| dqn/CartPole-v1 | 1,000 | 4 | 40.0 | 50.0 | -0.100 (-0.100 to -0.100) | NOT MET | -0.100 (-0.100 to -0.100) |" in text
     assert "| ppo/CartPole-v1 | 1,000 | 4 | 52.5 | 52.5 | +0.000 (-0.0" in text
     assert "not judged; missing: reactvec: 5 of 5 seeds; sb3: 5 of 5 seeds" in text
     assert "All rows of sac" not in text
@@ -237,6 +239,13 @@ def test_the_same_results_draw_the_same_bytes(tmp_path: Path, page: Path):
         learning_report.report([SHORT], tmp_path, 4, page)
         drawn.append(page.with_suffix(".svg").read_bytes())
     assert drawn[0] == drawn[1]
+
+
+def test_late_scores_by_hand():
+    row = row_of("dqn/CartPole-v1")
+    made = result(row, OURS, 1.0)
+    assert replace(made, curve=[[30_000, 9.0], [30_001, 1.0], [40_000, None], [50_000, 4.0]]).late_score == 2.5
+    assert math.isnan(replace(made, curve=[[30_000, 9.0], [50_000, None]]).late_score)
 
 
 def test_quartiles_of_curves_by_hand():
