@@ -17,7 +17,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .heads import Categories, Gaussian, Head
 from .kernels.actor_critic import ActorCriticKernel
-from .layers import Extractor, Initializer, Normalizer, check_float32, hidden_layers, users_network
+from .layers import Extractor, Initializer, Normalizer, check_float32, hidden_layers, trying_out, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Tensors, as_tensors, sample_rows
 
@@ -118,7 +118,7 @@ def network_kernel(
 
 def check_actor_critic(module: nn.Module, space: gym.Space[Any], head: Head, device: str) -> None:
     """ConfigError unless `module` makes `[rows, outputs]` and `[rows]` or `[rows, 1]` of observations."""
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+    with trying_out(module):
         made = module(as_tensors(space, sample_rows(space), device))
     wanted = f"outputs (rows, {head.outputs}) and values (rows,)"
     if not isinstance(made, tuple) or len(made) != 2 or not all(isinstance(part, Tensor) for part in made):

@@ -169,9 +169,10 @@ class Algorithm(Suggesting, Agent[C]):
 
     def train_steps(self, steps: int, log: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         """`train()` for this many environment steps; what is no multiple of `num_envs`, or of a round of learning, is
-        done too, and counts for the next time. `log` gets the result before a checkpoint is written: who goes on from
-        that finds it logged. After an iteration that was cut short, by Ctrl-C or an exception, environments begin
-        anew, since nobody knows how far the step came in which that happened.
+        done too, and counts for the next time. Resets of a NEXT_STEP vector env count for what is asked for. `log`
+        gets the result before a checkpoint is written: who goes on from that finds it logged. After an iteration that
+        was cut short, by Ctrl-C or an exception, environments begin anew, since nobody knows how far the step came in
+        which that happened.
 
         Raises:
             ValueError: `steps` is no whole number >= 0.

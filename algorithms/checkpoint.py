@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 from .checks import CheckpointError
 from .whole_folder import try_to_write, write_folder
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 JSON: Final = "checkpoint.json"
 _WEIGHTS, _ARRAYS = "weights.safetensors", "arrays.npz"
 

@@ -82,7 +82,7 @@ class DQNLearner(OffPolicyLearner):
         self.space, self.double_q = space, config.double_q
         self.by_kernel: KernelFit | None = None
         self.target_freq = config.target_network_update_freq
-        self.syncs = before.steps // self.target_freq  # updates of the target network, over all runs
+        self.synced = before.steps  # environment steps, over all runs, whose updates of the target network are made
 
     def sync_target(self, steps: int) -> None:
         """Move the target network towards the online one, by `tau` for each update that has fallen due in `steps`
@@ -90,9 +90,9 @@ class DQNLearner(OffPolicyLearner):
 
         Between rounds the online network stands still, so that it does not matter when: each round begins with it.
         """
-        due = steps // self.target_freq
-        share = 1 - (1 - self.tau) ** (due - self.syncs)
-        self.syncs = due
+        due = steps // self.target_freq - self.synced // self.target_freq
+        share = 1 - (1 - self.tau) ** due
+        self.synced = steps
         self.target_parameters.values.lerp_(self.parameters.values.detach(), share)
 
     def fit(self, batch: Batch, importance: Array, td_errors: Array, env_steps: int) -> None:
@@ -226,8 +226,8 @@ class DQN(OffPolicy[DQNConfig]):
         return moved
 
     def _arrays(self) -> dict[str, Array]:
-        return {**super()._arrays(), "syncs": np.array(self.learner.syncs)}
+        return {**super()._arrays(), "synced": np.array(self.learner.synced)}
 
     def _load_arrays(self, arrays: Mapping[str, Array]) -> None:
         super()._load_arrays(arrays)
-        self.learner.syncs = int(arrays["syncs"])
+        self.learner.synced = int(arrays["synced"])

@@ -91,8 +91,7 @@ def has_range(space: spaces.Box) -> bool:
 class Gaussian(Head):
     """Independent normal numbers: the outputs are means, then logarithms of standard deviations.
 
-    What leaves the bounds is clipped by the environment's door, unknown to the loss, or, with `squash`, a tanh maps the
-    line to the bounds.
+    What leaves the bounds is clipped to them, unknown to the loss, or, with `squash`, a tanh maps the line to them.
     """
 
     def __init__(self, space: spaces.Box, key: int, squash: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
@@ -78,8 +80,9 @@ class Eyes(nn.Module):
     def __init__(self, leaf: Leaf, model: ModelConfig, init: Initializer, number: int) -> None:
         super().__init__()
         shape = leaf.space.shape or ()
-        # As in Stable-Baselines3: channels are the smaller of the first and the last axis.
-        self.leaf, self.channels_last = leaf, shape[0] > shape[2]
+        # As in Stable-Baselines3, channels are the smaller of the first and the last axis; of equals the last, which is
+        # Gymnasium's convention.
+        self.leaf, self.channels_last = leaf, shape[0] >= shape[2]
         channels, height, width = (shape[2], *shape[:2]) if self.channels_last else shape
         large = min(height, width) >= 36
         convolutions = (NATURE if large else SMALL) if model.cnn == "auto" else model.cnn
@@ -161,9 +164,22 @@ def check_float32(*outputs: Tensor) -> None:
             raise ConfigError(f"model made {kind} of observations; it must return float32, as `outputs.float()` is")
 
 
+@contextmanager
+def trying_out(module: nn.Module) -> Iterator[None]:
+    """Let a module see what nobody observed, and forget it: not even layers that keep statistics do."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.random.fork_rng(), torch.inference_mode():
+            yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
 def users_network(model: ModelFactory, space: Space, action_space: Space, draws: Draws) -> nn.Module:
     """What the caller's `model` makes, under a seed of ours; torch's global generator is put back afterwards."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng():
         torch.manual_seed(int(draws.integers(2**53, 0)[0]))
         module = model(space, action_space)
     if not isinstance(module, nn.Module):

@@ -55,7 +55,7 @@ class Learner(Reactor):
         self.by_kernel: GradientProgram[Any] | None = None  # gradient steps are torch's without
         self.gradient_steps = 0
         self._luck = Draws(seed, "layer")
-        self._has_luck = any(isinstance(part, _DropoutNd) for part in module.modules())
+        self.has_luck = any(isinstance(part, _DropoutNd) for part in module.modules())
         self.seconds = 0.0  # spent learning
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -79,7 +79,7 @@ class Learner(Reactor):
         """Let layers that draw while they learn, Dropout's, do so as a function of the seed and of how many gradient
         steps there were; torch's generators go on from where they were.
         """
-        if not self._has_luck:
+        if not self.has_luck:
             yield
             return
         with torch.random.fork_rng():

@@ -95,10 +95,12 @@ class OffPolicy(Algorithm[C]):
     def _memory(self) -> dict[str, Array]:
         return {"acting": self.policy.acting(), **under("replay", self.replay.arrays())}
 
-    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> bool:
         own = self.replay.arrays()
         kept = section(arrays, "replay")
-        if exact or not set(differing(kept, own)) - {"places", *(f"ring/{name}" for name in GROWING)}:
+        fits = exact or not set(differing(kept, own)) - {"places", *(f"ring/{name}" for name in GROWING)}
+        if fits:
             self.replay.load(kept, exact)
         if exact:
             self.policy.act_by(arrays["acting"])
+        return fits

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from reactvec import InputPort, Reactor, present
 
+from .checks import why_not_finite
 from .kernels.acting import ActingKernel
+from .observations import Space, is_finite
 from .parameters import FlatParameters
 
 Array = npt.NDArray[Any]
@@ -52,6 +54,13 @@ class WeightedPolicy(Reactor):
     @abstractmethod
     def act_by(self, weights: Array) -> None:
         """The inverse of `acting`."""
+
+
+def not_finite(space: Space, obs: Array, steps: int | None = None) -> FloatingPointError:
+    """What says that a policy makes nothing of these observations, after so many environment steps, and why."""
+    why = why_not_finite(np.flatnonzero(~is_finite(space, obs)).tolist())
+    when = "" if steps is None else f" after {steps} environment steps"
+    return FloatingPointError(f"the actor's outputs are not finite{when}: {why}")
 
 
 ARRIVED: tuple[Any, ...] = (WeightedPolicy.weights, present(WeightedPolicy.weights))

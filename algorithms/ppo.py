@@ -138,10 +138,14 @@ class PPO(Algorithm[PPOConfig]):
     def _memory(self) -> dict[str, Array]:
         return {"acting": self.policy.acting(), **self.learner.memory()}
 
-    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> bool:
         if exact:
             self.policy.act_by(arrays["acting"])
             self.learner.remember(arrays)
+        else:  # whoever begins a rollout acts by the statistics that it is learned by
+            self.learner.see_by_latest()
+            self._spread_weights()
+        return True
 
     def _check_rows(self, what: str, rows: Array) -> None:
         super()._check_rows(what, rows)

@@ -16,6 +16,7 @@ from reactvec import InputPort, OutputPort, reaction
 from .actor_critic import ActorCritic
 from .background import Background
 from .checkpoint import section, under
+from .checks import why_not_finite
 from .draws import Draws
 from .encoding import Inputs
 from .episodes import EpisodeStatistics
@@ -94,15 +95,17 @@ class PPOLearner(Learner):
         if self.background is None:
             fit()
             self._add_to_moments(batch.obs)
-            self._see_by(self._seen())
+            self.see_by_latest()
             self.send(self.parameters.numpy(), weights)
         else:
             seen = self._seen()  # values and probabilities of this rollout are by the statistics that collected it
             self._add_to_moments(batch.obs)
-            self._see_by(self._seen())
+            self.see_by_latest()
             self.send(self.parameters.numpy(), weights)
             self._see_by(seen)
             self.background.start(fit)
+            if self.has_luck:  # layers draw from torch's generator, as environments may
+                self.background.settle()
         self.rollouts += 1
         self.seconds += time.perf_counter() - begin
 
@@ -194,11 +197,13 @@ class PPOLearner(Learner):
         return _environments(steps.valid & (ends | ~is_finite(self.rollout.space, steps.obs)))
 
     def _check(self, steps: Steps) -> None:
-        """ValueError for rewards and masks that nothing can be learned from."""
+        """ValueError or FloatingPointError for rewards, masks and observations that nothing can be learned from."""
         if bad := _environments(~np.isfinite(steps.reward)):
             raise ValueError(f"rewards are not finite (environments {bad})")
         if bad := _environments(leaves_no_choice(self.inputs, self.head, steps.obs) & steps.valid):
             raise ValueError(f"masks {NO_CHOICE} (environments {bad})")
+        if self.moments is not None and (bad := self._blamed(steps)):  # which would be in the statistics for good
+            raise FloatingPointError(why_not_finite(bad))
 
     def _reward_scale(self, steps: Steps) -> float:
         """What rewards are multiplied with, by the returns of all rollouts and this one."""
@@ -224,6 +229,10 @@ class PPOLearner(Learner):
             assert isinstance(self.module, ActorCritic)
             assert self.module.normalizer is not None
             self.module.normalizer.set(*seen)
+
+    def see_by_latest(self) -> None:
+        """Let the module normalise by all that was observed, as rollouts that begin now are learned from."""
+        self._see_by(self._seen())
 
     def arrays(self) -> dict[str, Array]:
         """Copies of the statistics by which is normalised."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
@@ -13,7 +12,7 @@ from .checks import ConfigError
 from .draws import Draws
 from .encoding import Inputs
 from .kernels.q_network import QNetworkKernel
-from .layers import Extractor, Initializer, check_float32, hidden_layers, users_network
+from .layers import Extractor, Initializer, check_float32, hidden_layers, trying_out, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
 
@@ -71,7 +70,7 @@ def q_network_kernel(
 
 def check_outputs(module: nn.Module, space: Space, actions: int, device: str) -> None:
     """ConfigError unless `module` makes `[rows, actions]` of observations."""
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+    with trying_out(module):
         values = module(as_tensors(space, sample_rows(space), device))
     made = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
     if made != (2, actions):

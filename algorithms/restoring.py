@@ -122,8 +122,10 @@ class Restorable(ABC, Generic[C]):
         """What the program remembers from one round of learning to the next; of replay buffers views."""
 
     @abstractmethod
-    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> None:
-        """The inverse of `_memory`; if not `exact`, environments have begun anew since."""
+    def _load_memory(self, arrays: Mapping[str, Array], exact: bool) -> bool:
+        """The inverse of `_memory`; if not `exact`, environments have begun anew since. False where it does not fit,
+        which it always does then.
+        """
 
     @property
     def memory_bytes(self) -> int:
@@ -247,8 +249,9 @@ class Restorable(ABC, Generic[C]):
             self._spread_weights()
         self._load_arrays(kept)
         self.learner.load_optimizer_state(optimizer)
-        if (memory := section(arrays, "memory")) or exact:
-            self._load_memory(memory, exact)
+        memory = section(arrays, "memory")
+        if (memory or exact) and not self._load_memory(memory, exact):
+            self.restart_reason = f"{self.restart_reason}; the saved replay buffer does not fit them, and is left out"
         found = state["best"]
         self.best = BestModel() if found is None else BestModel(float(found[0]), int(found[1]), section(arrays, "best"))
 

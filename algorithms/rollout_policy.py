@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -10,11 +11,11 @@ import numpy.typing as npt
 
 from reactvec import InputPort, OutputPort, reaction
 
-from .heads import Head
+from .heads import Gaussian, Head
 from .inference import BlockInference
 from .kernels.actor_critic import ActorCriticKernel, PolicyKernel
 from .parameters import FlatParameters
-from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy, WeightedPolicy
+from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy, WeightedPolicy, not_finite
 from .rollout import BEGIN, ports_of, row_types
 
 Array = npt.NDArray[Any]
@@ -63,6 +64,7 @@ class KernelPolicy(RolloutPolicy, PackedPolicy):
         ports = ports_of(row_types(space, head), num_envs, spread)
         super().__init__(bank=num_envs if spread else None, weights=((net.size,), np.float32), **ports)
         self.net, self.kernel = net, PolicyKernel(net, num_envs, length, BEGIN, tags_before, whole=not spread)
+        self.space = space
 
     @reaction(sources=ACTS_BY, effects=ACTS, native=True)
     def act(self) -> object:
@@ -73,6 +75,10 @@ class KernelPolicy(RolloutPolicy, PackedPolicy):
     def value_ends(self) -> object:
         """The kernel that values what comes after truncated episodes and after the rollout."""
         return self.kernel.value_ends()
+
+    def fault(self, entry: Any, code: int, ports: Sequence[Array]) -> Exception:
+        """See `not_finite`; the code is what the first row is that cannot be acted by."""
+        return not_finite(self.space, ports[0])
 
 
 class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
@@ -117,6 +123,8 @@ class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
         made = self.inference(obs)
         value[...] = made[:, -1]
         outputs = np.ascontiguousarray(made[:, :-1])
+        if isinstance(self.head, Gaussian) and not np.isfinite(outputs).all():
+            raise not_finite(self.inference.space, obs)
         choice[...], action[...], log_prob[...] = self.head.act(outputs, 0, self.tags_before + self.tags, True)
         self.tags += 1
 

@@ -17,7 +17,7 @@ from .draws import Draws
 from .encoding import Inputs
 from .kernels.actor import ActorKernel
 from .kernels.head import HeadKernel
-from .layers import Extractor, Initializer, check_float32, hidden_layers, users_network
+from .layers import Extractor, Initializer, check_float32, hidden_layers, trying_out, users_network
 from .model_config import ModelConfig, ModelFactory
 from .observations import Space, Tensors, as_tensors, sample_rows
 
@@ -147,7 +147,7 @@ _WANTED = (
 
 def check_soft_actor_critic(module: SoftActorCritic, space: Space, parts: int, device: str) -> None:
     """ConfigError unless the actor makes `[rows, 2 * parts]` and the critics make `[rows, critics]`."""
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
+    with trying_out(module):
         observation = as_tensors(space, sample_rows(space), device)
         made: Any = (
             module.actor.net(observation),

@@ -17,24 +17,17 @@ import numpy.typing as npt
 from reactvec import InputPort, OutputPort, reaction
 from reactvec.port_types import PortType, port_type
 
-from .checks import why_not_finite
 from .draws import Draws
 from .heads import Gaussian
 from .inference import BlockInference
 from .kernels.actor import ActorKernel, SoftPolicyKernel
-from .observations import Space, is_finite
+from .observations import Space
 from .parameters import FlatParameters
-from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy
+from .policy_weights import ARRIVED, PackedPolicy, TorchWeightedPolicy, not_finite
 from .progress import Progress
 from .rollout import BEGIN, ports_of
 
 Array = npt.NDArray[Any]
-
-
-def not_finite(space: Space, obs: Array, steps: int) -> FloatingPointError:
-    """What says that the actor makes nothing of these observations, and why."""
-    why = why_not_finite(np.flatnonzero(~is_finite(space, obs)).tolist())
-    return FloatingPointError(f"the actor's outputs are not finite after {steps} environment steps: {why}")
 
 
 class KernelSoftPolicy(PackedPolicy):

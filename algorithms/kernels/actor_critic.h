@@ -5,6 +5,8 @@
 #ifndef REACTVEC_ACTOR_CRITIC_H
 #define REACTVEC_ACTOR_CRITIC_H
 
+#include <math.h>
+
 #include "acting.h"
 #include "encoder.h"
 #include "head.h"
@@ -55,7 +57,15 @@ typedef struct {
     int64_t outputs_at;  // floats, from an area's room to that for a head's outputs
 } Policy;
 
-// Ports: obs, weights, whether these are present -> choice, action, log_prob, value.
+// Whether a head's outputs are numbers to act by: of categories one is drawn in any case.
+static inline int can_act(const Head *head, const float *outputs) {
+    if (head->kind == CATEGORIES) return 1;
+    for (int64_t k = 0; k < head->outputs; k++) if (!isfinite(outputs[k])) return 0;
+    return 1;
+}
+
+// Ports: obs, weights, whether these are present -> choice, action, log_prob, value. Where row i cannot be acted by, i + 1 is
+// returned.
 static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, int64_t tag) {
     const Policy *policy = self;
     const ActorCritic *net = policy->net;
@@ -71,8 +81,9 @@ static inline int policy_act(void *self, void **ports, int64_t lo, int64_t hi, i
         for (int64_t i = 0; i < rows; i++) {
             const uint64_t state = draw_next(draw_next(net->head.key, (uint64_t)(first + i)), step);
             const char *obs = (const char *)ports[0] + (first + i) * net->encoder.row;
-            act(&net->head, head_outputs(net, packed, scratch, i, obs, room), state, 1, ports[3], ports[4], first + i,
-                (float *)ports[5] + first + i);
+            const float *outputs = head_outputs(net, packed, scratch, i, obs, room);
+            if (!can_act(&net->head, outputs)) return (int)(first + i + 1);
+            act(&net->head, outputs, state, 1, ports[3], ports[4], first + i, (float *)ports[5] + first + i);
         }
         mlp_forward(&net->critic, packed + net->critic_at, scratch, rows);
         for (int64_t i = 0; i < rows; i++) ((float *)ports[6])[first + i] = value_of(net, scratch, i);

@@ -1,6 +1,6 @@
 // From the rows of an observation port to the inputs of a network: numbers as float32, categories one-hot.
 //
-// What algorithms/encoding.py's `encode` computes in torch.
+// What algorithms/encoding.py's `Inputs` computes in torch.
 #ifndef REACTVEC_ENCODER_H
 #define REACTVEC_ENCODER_H
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reactvec.algorithms import DQN, CheckpointError, ConfigError, ModelConfig
-from reactvec.algorithms.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from reactvec.algorithms.checkpoint import FORMAT, Checkpoint, read_checkpoint, write_checkpoint
 from tests.algorithms.agents import small
 
 CHECKPOINT = Checkpoint({"w": np.arange(3, dtype=np.float32)}, {"m": np.ones((2, 2))}, {"a": [1, None, "x"]})
@@ -108,7 +108,9 @@ def test_damage_is_one_clear_error(tmp_path, name, damage):
         read_checkpoint(tmp_path / "one")
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "{}", '{"format": 3}', '{"format": 3, "sum": 2}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "{}", f'{{"format": {FORMAT}}}', f'{{"format": {FORMAT}, "sum": 2}}', "\xff"]
+)
 def test_nonsense_in_the_json(tmp_path, text):
     (write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json").write_bytes(text.encode("latin1"))
     with pytest.raises(CheckpointError, match="damaged"):
@@ -133,7 +135,7 @@ def test_an_env_config_that_json_would_change(tmp_path):
 def test_another_version(tmp_path):
     file = write_checkpoint(tmp_path / "one", CHECKPOINT) / "checkpoint.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
-    with pytest.raises(CheckpointError, match="format 99, this version of reactvec reads 3"):
+    with pytest.raises(CheckpointError, match=f"format 99, this version of reactvec reads {FORMAT}"):
         read_checkpoint(tmp_path / "one")
 
 

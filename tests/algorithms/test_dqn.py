@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from reactvec.algorithms import ConfigError, DQNConfig, train_dqn
+from reactvec.algorithms import DQN, ConfigError, DQNConfig, train_dqn
 from tests.algorithms.agents import fingerprint, small
 
 
@@ -124,7 +124,26 @@ def test_gradient_steps_and_syncs_do_not_depend_on_num_envs(num_envs):
         steps = algorithm.progress.steps  # 1200, or the next multiple of num_envs
         assert steps == -(-1200 // num_envs) * num_envs
         assert algorithm.learner.gradient_steps == ((steps - 200) // 30 + 1) * 4
-        assert algorithm.learner.syncs == steps // 150
+        assert algorithm.learner.synced // 150 == steps // 150
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.25])
+@pytest.mark.parametrize("frequency", [50, 300])
+def test_another_frequency_of_target_updates_counts_from_a_checkpoint_on(tau, frequency, tmp_path):
+    """No update is made up for, and none taken back."""
+    with small(tau=tau).build_algo() as algorithm:
+        algorithm.train_steps(400)
+        path = algorithm.save_to_path(tmp_path / "saved")
+    with DQN.from_checkpoint(path, target_network_update_freq=frequency, lr=0.0) as algorithm:
+        learner, begin = algorithm.learner, algorithm.learner.synced
+        assert begin == 256  # the last round of learning
+        learner.align_target()
+        learner.target_parameters.values.add_(1.0)
+        algorithm.train_steps(600)
+        left = float((learner.target_parameters.values - learner.parameters.values).detach().mean())
+        updates = learner.synced // frequency - begin // frequency
+        assert updates > 0
+        assert left == pytest.approx((1 - tau) ** updates, abs=1e-4)
 
 
 def test_iterations_carry_what_num_envs_does_not_divide():

@@ -55,6 +55,11 @@ def test_bytes_are_scaled_and_channels_are_found():
     torch.testing.assert_close(features(last, image), features(first, moved))
 
 
+@pytest.mark.parametrize(("shape", "last"), [((9, 9, 9), True), ((9, 8, 9), True), ((8, 9, 9), False)])
+def test_of_two_short_axes_the_last_is_that_of_channels(shape, last):
+    assert extractor(spaces.Box(0, 255, shape, np.uint8)).eyes[0].channels_last == last
+
+
 def test_flat_parts_come_beside_images():
     space = spaces.Dict({"image": spaces.Box(0, 255, (10, 10, 2), np.uint8), "n": spaces.Discrete(3)})
     space.seed(0)

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from reactvec.algorithms import PPO, ConfigError, ModelConfig, train_ppo
 from reactvec.algorithms.ppo_losses import policy_loss, value_loss
@@ -293,6 +294,59 @@ def test_observations_that_are_not_finite():
     ):
         with small(env=env).build_algo() as algorithm, pytest.raises(FloatingPointError, match=message):
             algorithm.train()
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+@pytest.mark.parametrize("squash", [False, True])
+def test_no_environment_is_acted_upon_by_what_is_no_number(backend, squash):
+    class Once(gym.Wrapper):
+        steps = 0
+
+        def step(self, action):
+            assert np.isfinite(action).all()
+            obs, *rest = super().step(action)
+            self.steps += 1
+            return (np.full_like(obs, np.nan) if self.steps == 3 else obs), *rest
+
+    good = partial(gym.make, "Pendulum-v1")
+    config = small(env=[good, lambda: Once(good())], num_envs=2, squash_actions=squash, inference_backend=backend)
+    with (
+        config.build_algo() as algorithm,
+        pytest.raises(FloatingPointError, match=r"outputs are not finite: observations are .* \(environments \[1\]\)"),
+    ):
+        algorithm.train()
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_no_statistics_are_of_what_is_no_number(backend):
+    class Infinite(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.inf)
+
+    good = partial(gym.make, "CartPole-v1")
+    config = small(env=[good, lambda: Infinite(good())], num_envs=2, normalize_observations=True)
+    with config.training(learner_backend=backend).build_algo() as algorithm:
+        with pytest.raises(FloatingPointError, match=r"^observations are not finite \(environments \[1\]\)"):
+            algorithm.train()
+        assert np.isfinite(algorithm.learner.moments.mean).all()
+
+
+def test_a_model_forgets_what_it_was_tried_out_with():
+    class Net(nn.Module):
+        def __init__(self, outputs):
+            super().__init__()
+            self.norm, self.frozen = nn.BatchNorm1d(4), nn.BatchNorm1d(4).eval()
+            self.layer = nn.Linear(4, outputs)
+
+        def forward(self, obs):
+            outputs = self.layer(self.frozen(self.norm(obs)))
+            return (outputs[:, :-1], outputs[:, -1]) if outputs.shape[1] == 3 else outputs
+
+    for config, outputs in ((small, 3), (small_dqn, 2)):
+        with config(model=lambda *spaces, outputs=outputs: Net(outputs)).build_algo() as algorithm:
+            assert int(algorithm.get_module().norm.num_batches_tracked) == 0
+            assert algorithm.get_module().norm.training
+            assert not algorithm.get_module().frozen.training
 
 
 def test_it_explains_what_runs_in_torch_and_why():

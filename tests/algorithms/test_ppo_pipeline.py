@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from reactvec.algorithms import PPO, train_ppo
 from reactvec.algorithms.ppo_kernel import Batch
@@ -154,6 +155,38 @@ def test_a_resumed_pipeline_reports_what_is_done(tmp_path):
         expected = algorithm.train()["learners"]
     with PPO.from_checkpoint(path) as resumed:
         assert resumed.train()["learners"] == expected
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_a_pipeline_that_begins_anew_acts_by_the_statistics_that_it_learns_by(backend, tmp_path):
+    with small(pipeline=True, normalize_observations=True, inference_backend=backend).build_algo() as algorithm:
+        for _ in range(3):
+            algorithm.train()
+        path = algorithm.save_to_path(tmp_path / "one")
+    with PPO.from_checkpoint(path, num_envs=2) as restored:
+        assert restored.restart_reason == "other settings: num_envs"
+        learner, policy = restored.learner, restored.policy
+        np.testing.assert_allclose(learner.module.normalizer.mean, learner.moments.mean.astype(np.float32))
+        np.testing.assert_allclose(learner.module.normalizer.scale, learner.moments.scale().astype(np.float32))
+        policy.send(learner.parameters.numpy(), sent := np.zeros_like(policy.acting()))
+        np.testing.assert_array_equal(policy.acting(), sent)
+
+
+def test_layers_that_draw_do_not_while_environments_may():
+    """They draw from torch's generator, of which there is one."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 3))
+
+        def forward(self, obs):
+            outputs = self.layers(obs)
+            return outputs[:, :-1], outputs[:, -1]
+
+    with small(pipeline=True, model=lambda *spaces: Net()).build_algo() as algorithm:
+        algorithm.train()
+        assert algorithm.learner.gradient_steps == 2 * 3
 
 
 def test_an_error_of_a_pipeline_comes_back():

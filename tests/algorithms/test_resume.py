@@ -239,7 +239,9 @@ def test_a_replay_buffer_of_another_size_begins_empty(tmp_path):
         algorithm.train()
         path = algorithm.save_to_path(tmp_path / "one")
     with DQN.from_checkpoint(path, replay_buffer_config={"capacity": 900}) as other:
-        assert other.restart_reason == "other settings: replay_buffer_config"
+        assert other.restart_reason == (
+            "other settings: replay_buffer_config; the saved replay buffer does not fit them, and is left out"
+        )
         assert len(other.replay.ring) == 0
         other.train()
 
