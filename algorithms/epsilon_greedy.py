@@ -7,7 +7,7 @@ counted from 0, `action` what the environment gets.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,6 @@ class TorchEpsilonGreedy(TorchWeightedPolicy):
     env_steps = InputPort((), np.int64)  # of this run, before this tag
     choice = OutputPort(dtype=np.int64)
     action = OutputPort()
-    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -104,14 +103,14 @@ class TorchEpsilonGreedy(TorchWeightedPolicy):
     ) -> None:
         shape, dtype = port_type(inference.space)
         super().__init__(
+            parameters,
+            inference,
             obs=((num_envs, *shape), dtype),
-            weights=((parameters.values.numel(),), np.float32),
             choice=((num_envs,), np.int64),
             action=((num_envs,), action_space.dtype),
         )
-        self.parameters, self.inference, self.epsilon = parameters, inference, epsilon
         self.actions, self.first_action, self.num_envs = int(action_space.n), int(action_space.start), num_envs
-        self.before, self.tags = before, 0
+        self.epsilon, self.before = epsilon, before
         self._draws = Draws(seed, "explore"), Draws(seed, "action")
         self._luck = np.empty((0, num_envs))
         self._random = np.empty((0, num_envs), np.int64)
@@ -126,8 +125,7 @@ class TorchEpsilonGreedy(TorchWeightedPolicy):
     @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action])
     def act(self, obs: Array, env_steps: Array, weights: Array, fresh: Array, choice: Array, action: Array) -> None:
         """Choose one action per environment, by the weights that have arrived."""
-        if fresh.any():
-            self.parameters.load(weights)
+        self.take_over(weights, fresh)
         row = self.tags % _CHUNK
         if row == 0 or not len(self._luck):  # a restored policy begins in the middle
             self._draw()

@@ -14,7 +14,6 @@ from torch import nn
 from reactvec.port_types import port_type
 
 from .observations import Array, Space, as_tensors
-from .policy_weights import PackedNet
 
 F32 = npt.NDArray[np.float32]
 
@@ -34,6 +33,20 @@ def block_rows(space: Space, num_envs: int) -> int:
     shape, dtype = port_type(space)
     most = 32 if np.dtype(dtype).itemsize * math.prod(shape) <= 1 << 14 else 16
     return next((rows for rows in (1, 8, 16) if num_envs <= rows), most)
+
+
+class PackedNet(Protocol):
+    """The kernel of a network, whose weights are float32 `[size]`, packed, or `[flat_size]`, in torch's order."""
+
+    @property
+    def size(self) -> int:
+        """Floats of packed weights."""
+
+    def pack(self, flat: npt.NDArray[np.float32], packed: npt.NDArray[np.float32]) -> None:
+        """From torch's order to the packed one."""
+
+    def forward(self, packed: npt.NDArray[np.float32], rows: Array) -> npt.NDArray[np.float32]:
+        """Outputs `[n, outputs]` for contiguous rows of the port `[n, ...]`."""
 
 
 class BlockInference:

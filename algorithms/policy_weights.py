@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reactvec import InputPort, Reactor, present
+from reactvec.port_types import PortType
 
 from .checks import why_not_finite
+from .inference import BlockInference, PackedNet
 from .kernels.acting import ActingKernel
 from .observations import Space, is_finite
 from .parameters import FlatParameters
 
 Array = npt.NDArray[Any]
-
-
-class PackedNet(Protocol):
-    """The kernel of a network, whose weights are float32 `[size]`, packed, or `[flat_size]`, in torch's order."""
-
-    @property
-    def size(self) -> int:
-        """Floats of packed weights."""
-
-    def pack(self, flat: npt.NDArray[np.float32], packed: npt.NDArray[np.float32]) -> None:
-        """From torch's order to the packed one."""
-
-    def forward(self, packed: npt.NDArray[np.float32], rows: Array) -> npt.NDArray[np.float32]:
-        """Outputs `[n, outputs]` for contiguous rows of the port `[n, ...]`."""
 
 
 class WeightedPolicy(Reactor):
@@ -87,9 +75,21 @@ class PackedPolicy(WeightedPolicy):
 
 
 class TorchWeightedPolicy(WeightedPolicy):
-    """Acts in torch; the port carries weights in torch's order."""
+    """Acts by one inference in torch per tag; the port carries weights in torch's order, those of `parameters`.
 
-    parameters: FlatParameters
+    `tags` counts how often it has acted.
+    """
+
+    saved: ClassVar[tuple[str, ...]] = ("tags",)
+
+    def __init__(self, parameters: FlatParameters, inference: BlockInference, **port_types: PortType) -> None:
+        super().__init__(bank=None, weights=((parameters.values.numel(),), np.float32), **port_types)
+        self.parameters, self.inference, self.tags = parameters, inference, 0
+
+    def take_over(self, weights: Array, fresh: Array) -> None:
+        """Act by weights that have arrived, if any have."""
+        if fresh.any():
+            self.parameters.load(weights)
 
     def send(self, flat: Array, weights: Array) -> None:
         """See WeightedPolicy."""

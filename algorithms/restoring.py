@@ -37,21 +37,11 @@ from .episodes import EpisodeStatistics
 from .folder_lock import FolderLock
 from .learner import Learner
 from .progress import Progress
-from .stored_settings import check_algorithm, held_objects, held_settings, stored_settings
+from .stored_settings import check_algorithm, held_objects, held_settings, shaping_differences, stored_settings
 from .visiting import capture_all, restore_all
 
 Array = npt.NDArray[Any]
 C = TypeVar("C", bound=AlgorithmConfig)
-
-# Settings that may change when a training is resumed, and the program goes on where it stood all the same.
-_FREE = (
-    *("env", "evaluation_env", "placement", "num_workers", "native", "learner_threads"),
-    *("total_timesteps", "min_sample_timesteps_per_iteration", "lr", "gamma", "grad_clip", "learner_backend"),
-    *("clip_param", "entropy_coeff", "lambda_", "target_kl", "vf_clip_param", "vf_loss_coeff"),
-    *("minibatch_size", "num_epochs", "normalize_advantages", "double_q", "epsilon", "tau", "adam_epsilon"),
-    *("actor_lr", "critic_lr", "alpha_lr", "target_entropy", "initial_alpha"),
-)
-_FREE_GROUPS = ("evaluation", "checkpointing", "callbacks", "debugging")
 
 
 class Restorable(ABC, Generic[C]):
@@ -285,15 +275,7 @@ class Restorable(ABC, Generic[C]):
         run: dict[str, Any] = checkpoint.state["run"]
         if "reason" in run:
             return str(run["reason"])
-        free = {*_FREE, *(name for group in _FREE_GROUPS for name in self.config._groups[group].__annotations__)}
-        held = {name: value for name, value in checkpoint.state["config"].items() if (name, value) != ("model", None)}
-        stored = self.config_class.from_dict(held).to_dict()
-        changed = [
-            name
-            for name, value in self.config.to_dict().items()
-            if name not in free - {"seed"} and value != stored[name] and not (name == "model" and callable(value))
-        ]
-        if changed:
+        if changed := shaping_differences(self.config, checkpoint.state["config"]):
             return f"other settings: {', '.join(changed)}"
         if not self.execution.fits(Snapshot(run["tag"], section(checkpoint.arrays, "ports"))):
             return "another version, or other settings, give it other ports"

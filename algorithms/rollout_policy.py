@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -89,8 +89,6 @@ class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
     taken over at the tags at which they are present; rollouts of `length` tags end at multiples of it.
     """
 
-    saved: ClassVar[tuple[str, ...]] = ("tags",)
-
     def __init__(
         self,
         parameters: FlatParameters,
@@ -101,10 +99,8 @@ class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
         length: int,
         tags_before: int,
     ) -> None:
-        ports = ports_of(row_types(space, head), num_envs, spread=False)
-        super().__init__(weights=((parameters.values.numel(),), np.float32), **ports)
-        self.parameters, self.inference, self.head, self.length = parameters, inference, head, length
-        self.tags_before, self.tags = tags_before, 0
+        super().__init__(parameters, inference, **ports_of(row_types(space, head), num_envs, spread=False))
+        self.head, self.length, self.tags_before = head, length, tags_before
 
     @reaction(sources=ACTS_BY, effects=ACTS)
     def act(
@@ -118,8 +114,7 @@ class TorchPolicy(RolloutPolicy, TorchWeightedPolicy):
         value: Array,
     ) -> None:
         """Draw one action per environment, by the weights that have arrived."""
-        if fresh.any():
-            self.parameters.load(weights)
+        self.take_over(weights, fresh)
         made = self.inference(obs)
         value[...] = made[:, -1]
         outputs = np.ascontiguousarray(made[:, :-1])

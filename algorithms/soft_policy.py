@@ -9,7 +9,7 @@ count), where `before` is how far the runs came that are resumed. `weights` are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +92,6 @@ class TorchSoftPolicy(TorchWeightedPolicy):
     env_steps = InputPort((), np.int64)  # of this run, before this tag
     choice = OutputPort(dtype=np.float32)
     action = OutputPort()
-    saved: ClassVar[tuple[str, ...]] = ("tags",)
 
     def __init__(
         self,
@@ -107,22 +106,20 @@ class TorchSoftPolicy(TorchWeightedPolicy):
     ) -> None:
         shape, dtype = port_type(inference.space)
         super().__init__(
+            parameters,
+            inference,
             obs=((num_envs, *shape), dtype),
-            weights=((parameters.values.numel(),), np.float32),
             choice=((num_envs, head.parts), np.float32),
             action=((num_envs, *head.shape), head.kernel.action_dtype),
         )
-        self.parameters, self.inference, self.head = parameters, inference, head
-        self.num_envs, self.random_steps = num_envs, random_steps
-        self.before, self.tags = before, 0
+        self.head, self.num_envs, self.random_steps, self.before = head, num_envs, random_steps, before
         self._draws = Draws(seed, "explore")
         self._low, self._high = (bound.reshape(-1).astype(np.float64) for bound in head.bounds)
 
     @reaction(sources=[obs, env_steps, *ARRIVED], effects=[choice, action])
     def act(self, obs: Array, env_steps: Array, weights: Array, fresh: Array, choice: Array, action: Array) -> None:
         """Draw one action per environment, by the weights that have arrived."""
-        if fresh.any():
-            self.parameters.load(weights)
+        self.take_over(weights, fresh)
         steps, tag = self.before.steps + int(env_steps), self.before.tags + self.tags
         if steps < self.random_steps:
             action[...] = self._random(tag)

@@ -19,6 +19,16 @@ from .progress_file import has_logs
 _FOLDERS = ("checkpoint_dir", "log_dir")
 _OBJECTS = ("env", "evaluation_env", "model")  # settings that may be objects, which a checkpoint cannot hold
 
+# Settings that may change when a training is resumed, and the program goes on where it stood all the same.
+_FREE = (
+    *("env", "evaluation_env", "placement", "num_workers", "native", "learner_threads"),
+    *("total_timesteps", "min_sample_timesteps_per_iteration", "lr", "gamma", "grad_clip", "learner_backend"),
+    *("clip_param", "entropy_coeff", "lambda_", "target_kl", "vf_clip_param", "vf_loss_coeff"),
+    *("minibatch_size", "num_epochs", "normalize_advantages", "double_q", "epsilon", "tau", "adam_epsilon"),
+    *("actor_lr", "critic_lr", "alpha_lr", "target_entropy", "initial_alpha"),
+)
+_FREE_GROUPS = ("evaluation", "checkpointing", "callbacks", "debugging")
+
 
 def held_settings(config: AlgorithmConfig) -> dict[str, Any]:
     """All settings as a checkpoint holds them: None in place of what JSON cannot hold, folders from the root on."""
@@ -35,6 +45,18 @@ def held_objects(config: AlgorithmConfig) -> list[str]:
     """The settings that are objects, which `held_settings` has not."""
     held = held_settings(config)
     return [name for name in _OBJECTS if held[name] is None and getattr(config, name) is not None]
+
+
+def shaping_differences(config: AlgorithmConfig, held: Mapping[str, Any]) -> list[str]:
+    """The settings that are others than those that a checkpoint holds, and shape the program."""
+    free = {*_FREE, *(name for group in _FREE_GROUPS for name in config._groups[group].__annotations__)} - {"seed"}
+    kept = {name: value for name, value in held.items() if (name, value) != ("model", None)}
+    stored = type(config).from_dict(kept).to_dict()
+    return [
+        name
+        for name, value in config.to_dict().items()
+        if name not in free and value != stored[name] and not (name == "model" and callable(value))
+    ]
 
 
 def check_algorithm(found: Found, name: str) -> None:
