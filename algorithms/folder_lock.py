@@ -9,17 +9,27 @@ import weakref
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 5.0  # seconds in which the workers of a process that was killed are gone, too
+PATIENCE: Final = 5.0  # seconds in which a process that was killed is gone, however much it held
 
 
 class FolderLock:
-    """Held as long as it is referred to; ends with the process, however that ends."""
+    """Held as long as it is referred to; ends with the process, however that ends. What it forks has none."""
 
     def __init__(self, descriptor: int) -> None:
-        self._closing = weakref.finalize(self, os.close, descriptor)
+        self.close = weakref.finalize(self, os.close, descriptor)
 
 
 _held: weakref.WeakValueDictionary[tuple[int, int], FolderLock] = weakref.WeakValueDictionary()
+
+
+def _close_in_child() -> None:
+    """A copy of the descriptor would hold the lock for as long as the child lives."""
+    for lock in list(_held.values()):
+        lock.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 def lock_folder(folder: Path, patience: float, *, shared: bool = True) -> FolderLock | None:

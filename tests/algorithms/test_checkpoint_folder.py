@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from reactvec.algorithms import (
     whole_folder,
 )
 from reactvec.algorithms.checkpoint_folder import newest
+from reactvec.algorithms.folder_lock import lock_folder
 from tests.algorithms.agents import small
 
 SMALL = {"train_batch_size": 128, "minibatch_size": 64, "num_epochs": 2, "seed": 3, "evaluation_duration": 2}
@@ -99,6 +102,19 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path, monkeypatch):
         threading.Timer(0.3, other.stdin.close).start()  # as the workers of a process that was killed
         train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
     assert names_of(tmp_path) == ["step_128", "step_256"]
+
+
+def test_what_a_training_forks_does_not_hold_its_lock(tmp_path):
+    with PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path, **SMALL).build_algo() as algorithm:
+        algorithm.save_checkpoint()
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+    try:
+        lock = f"from {lock_folder.__module__} import lock_folder as l; assert l({str(tmp_path)!r}, 0) is not None"
+        subprocess.run([sys.executable, "-c", lock], check=True)
+    finally:
+        child.kill()
+        child.join()
 
 
 def test_checkpoints_that_were_saved_by_hand_are_left_alone(tmp_path):
