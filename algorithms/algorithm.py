@@ -286,8 +286,8 @@ class Algorithm(Suggesting, Agent[C]):
 
         Raises:
             ConfigError: those that are there are of a training that this one does not go on from; or another process
-            writes there.
-        CheckpointError: nothing can be written there.
+                writes there.
+            CheckpointError: nothing can be written there.
         """
         folder = self.config.checkpoint_dir
         if folder is None or self._lock is not None:

@@ -33,6 +33,12 @@ class Run:
         """Where its result is kept."""
         return folder / self.row.name / self.side / f"seed-{self.seed}.json"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the side is told, as its result holds it."""
+        settings: dict[str, Any] = json.loads(json.dumps(settings_of(self.row, self.side)))
+        return settings
+
 
 @dataclass(frozen=True)
 class Result:
@@ -82,7 +88,7 @@ def read(run: Run, folder: Path, episodes: int) -> Result | None:
         raise BrokenResult(f"{target} is broken ({error}); delete it to train again") from None
     if not complete:
         raise BrokenResult(f"{target} is broken (it has no {episodes} returns); delete it to train again")
-    if (result.steps, result.settings) != (run.row.steps, json.loads(json.dumps(settings_of(run.row, run.side)))):
+    if (result.steps, result.settings) != (run.row.steps, run.settings):
         raise BrokenResult(f"{target} is of other settings than the row's now; delete it to train again")
     return result
 

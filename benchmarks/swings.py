@@ -23,7 +23,7 @@ from benchmarks.iqm import difference
 from benchmarks.learning_report import shown
 from benchmarks.learning_results import BrokenResult, Run, write_json
 from benchmarks.learning_rows import Row, row_of
-from benchmarks.learning_sides import OURS, SB3, our_algorithm, sb3_model, settings_of
+from benchmarks.learning_sides import OURS, SB3, our_algorithm, sb3_model
 from benchmarks.page import rewrite
 
 ROOT = Path(__file__).resolve().parent
@@ -97,18 +97,18 @@ TRAIN: dict[str, Callable[[Swings, int], list[Look]]] = {OURS: train_ours, SB3: 
 
 
 def read(run: Run, folder: Path) -> list[float] | None:
-    """The returns of a training, None if there are none yet; BrokenResult if they are of other settings."""
+    """The returns of a training, None if there are none yet; BrokenResult if they are none, or of other settings."""
     target = run.file(folder)
     if not target.exists():
         return None
-    held = json.loads(target.read_text())
-    if held["settings"] != _settings(run):
+    try:
+        held = json.loads(target.read_text())
+        settings, returns = held["settings"], [float(value) for _, value in held["looks"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BrokenResult(f"{target} is broken ({error!r}); delete it to train again") from None
+    if settings != run.settings:
         raise BrokenResult(f"{target} is of other settings than the row's now; delete it to train again")
-    return [value for _, value in held["looks"]]
-
-
-def _settings(run: Run) -> object:
-    return json.loads(json.dumps(settings_of(run.row, run.side)))
+    return returns
 
 
 def returns_of(swings: Swings, side: str, folder: Path) -> npt.NDArray[np.float64]:
@@ -159,7 +159,7 @@ def train(swings: Swings, sides: Sequence[str], seeds: Sequence[int], folder: Pa
     for run in (Run(side, swings.row, seed) for seed in seeds for side in sides):
         if read(run, folder) is None:
             found = TRAIN[run.side](swings, run.seed)
-            write_json(run.file(folder), {"settings": _settings(run), "looks": found})
+            write_json(run.file(folder), {"settings": run.settings, "looks": found})
             print(f"{run}: {found}", flush=True)
 
 

@@ -85,3 +85,72 @@ def test_a_network_of_the_callers_may_know_what_to_do_with_nan():
 
     with small(model=Net).build_algo() as algorithm:
         assert algorithm.predict(np.full(4, np.nan)) == algorithm.predict(np.zeros(4))
+
+
+def test_rewards_that_are_not_finite():
+    class Broken(gym.RewardWrapper):
+        def reward(self, reward):
+            return float("nan")
+
+    with (
+        small_ppo(env=lambda: Broken(gym.make("CartPole-v1"))).build_algo() as algorithm,
+        pytest.raises(ValueError, match=r"rewards are not finite \(environments \[0, 1, 2, 3\]\)"),
+    ):
+        algorithm.train()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of the variance of returns
+def test_observations_that_are_not_finite():
+    class Broken(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.nan)
+
+    class Huge(gym.RewardWrapper):
+        def reward(self, reward):
+            return 1e30
+
+    good = partial(gym.make, "CartPole-v1")
+    for env, message in (
+        (
+            [good, good, lambda: Broken(good()), good],
+            r"after 128 .* observations are not finite \(environments \[2\]\)",
+        ),
+        (lambda: Huge(good()), "lr is too high, or rewards or observations are too large"),
+    ):
+        with small_ppo(env=env).build_algo() as algorithm, pytest.raises(FloatingPointError, match=message):
+            algorithm.train()
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+@pytest.mark.parametrize("squash", [False, True])
+def test_no_environment_is_acted_upon_by_what_is_no_number(backend, squash):
+    class Once(gym.Wrapper):
+        steps = 0
+
+        def step(self, action):
+            assert np.isfinite(action).all()
+            obs, *rest = super().step(action)
+            self.steps += 1
+            return (np.full_like(obs, np.nan) if self.steps == 3 else obs), *rest
+
+    good = partial(gym.make, "Pendulum-v1")
+    config = small_ppo(env=[good, lambda: Once(good())], num_envs=2, squash_actions=squash, inference_backend=backend)
+    with (
+        config.build_algo() as algorithm,
+        pytest.raises(FloatingPointError, match=r"outputs are not finite: observations are .* \(environments \[1\]\)"),
+    ):
+        algorithm.train()
+
+
+@pytest.mark.parametrize("backend", ["kernel", "torch"])
+def test_no_statistics_are_of_what_is_no_number(backend):
+    class Infinite(gym.ObservationWrapper):
+        def observation(self, observation):
+            return np.full_like(observation, np.inf)
+
+    good = partial(gym.make, "CartPole-v1")
+    config = small_ppo(env=[good, lambda: Infinite(good())], num_envs=2, normalize_observations=True)
+    with config.training(learner_backend=backend).build_algo() as algorithm:
+        with pytest.raises(FloatingPointError, match=r"^observations are not finite \(environments \[1\]\)"):
+            algorithm.train()
+        assert np.isfinite(algorithm.learner.moments.mean).all()

@@ -69,3 +69,6 @@ def test_what_is_there_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.
     write_json(run.file(tmp_path), held | {"settings": held["settings"] | {"lr": 1.0}})
     with pytest.raises(BrokenResult, match=r"seed-41000\.json is of other settings than the row's now"):
         swings.read(run, tmp_path)
+    run.file(tmp_path).write_text('{"looks": 3')
+    with pytest.raises(BrokenResult, match=r"seed-41000\.json is broken"):
+        swings.read(run, tmp_path)
