@@ -20,8 +20,8 @@ from reactvec import EnvBank, InputPort, Schedule, Topology
 from .agent import Agent
 from .best_model import BestModel
 from .callbacks import functions
-from .checkpoint import is_checkpoint, write_checkpoint
-from .checkpoint_folder import best_path, claim, prune, step_path
+from .checkpoint import is_checkpoint
+from .checkpoint_folder import best_path, claim, prune, save, step_path
 from .checks import CheckpointError, ConfigError
 from .device import device_of
 from .draws import env_seeds
@@ -179,13 +179,17 @@ class Algorithm(Suggesting, Agent[C]):
             RuntimeError: it was stopped, or trains already: in another thread, or from within.
         """
         steps = asked_steps(steps)
-        begin, before = time.perf_counter(), self.progress.steps
         if not self._alone.acquire(blocking=False):
             raise RuntimeError("this algorithm trains already")
         try:
-            self._advance(steps)
+            return self._iterate(steps, log)
         finally:
             self._alone.release()
+
+    def _iterate(self, steps: int, log: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
+        """One iteration: train, evaluate, log, save, and tell callbacks."""
+        begin, before = time.perf_counter(), self.progress.steps
+        self._advance(steps)
         self._before.iterations += 1
         seen_enough = self._tell("on_episode_end", self.statistics.take_finished())
         evaluated: dict[str, Any] = {}
@@ -290,7 +294,7 @@ class Algorithm(Suggesting, Agent[C]):
             CheckpointError: nothing can be written there.
         """
         folder = self.config.checkpoint_dir
-        if folder is None or self._lock is not None:
+        if folder is None or (self._lock is not None and self._lock.holds):
             return
         here = Path(folder).resolve()
         steps = math.inf if self._claimed else self.progress.steps  # what others wrote after a stop() is theirs
@@ -301,7 +305,7 @@ class Algorithm(Suggesting, Agent[C]):
         self._origins.add(here)
         self._claimed = True
         if self.best.exists and not is_checkpoint(best_path(folder)):
-            write_checkpoint(best_path(folder), self._state_of_best())
+            save(best_path(folder), self._state_of_best())
 
     def _keep_best(self, mean_return: float) -> None:
         """Keep the weights if they are the best so far, in `checkpoint_dir` as well."""
@@ -318,16 +322,20 @@ class Algorithm(Suggesting, Agent[C]):
         self.claim_checkpoint_dir()
         path = self.save_to_path(step_path(folder, self.progress.steps))
         prune(folder, self.config.keep_checkpoints)
+        if self.execution.closed:  # who does not train leaves the folder to others
+            self._lock = None
         return path
 
     def stop(self) -> None:
         """Close the environments that training built; stopping again does nothing."""
         self.cut_short = False
         self._lock = None
-        self.execution.close()
-        if self._evaluation is not None:
-            self._evaluation.close()
-            self._evaluation = None
+        try:
+            self.execution.close()
+        finally:
+            if self._evaluation is not None:
+                self._evaluation.close()
+                self._evaluation = None
 
     def __enter__(self) -> Self:
         return self

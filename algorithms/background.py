@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from .progress import torch_threads
 
@@ -31,8 +31,9 @@ class Background:
 
     def settle(self) -> None:
         """Wait for the work, if there is any; its exception is raised here, once."""
-        work, self._work = self._work, None
-        if work is not None:
+        if self._work is not None:
+            wait([self._work])  # who interrupts this leaves it to be waited for
+            work, self._work = self._work, None
             work.result()
 
     def close(self) -> None:

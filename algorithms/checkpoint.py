@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 from .checks import CheckpointError
 from .whole_folder import try_to_write, write_folder
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 JSON: Final = "checkpoint.json"
 _WEIGHTS, _ARRAYS = "weights.safetensors", "arrays.npz"
 
@@ -170,7 +170,7 @@ def section(arrays: Arrays, name: str) -> dict[str, npt.NDArray[Any]]:
     return {part[len(name) + 1 :]: array for part, array in arrays.items() if part.startswith(f"{name}/")}
 
 
-def differing(arrays: Arrays, own: Mapping[str, Any]) -> list[str]:
+def differing(arrays: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
     """The names that only one of them has, or whose shapes differ."""
     return [
         name

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from .checkpoint import JSON, Checkpoint, is_checkpoint, is_whole, read_checkpoint
+from .checkpoint import JSON, Checkpoint, is_checkpoint, is_whole, read_checkpoint, write_checkpoint
 from .checks import CheckpointError, ConfigError
 from .folder_lock import PATIENCE, FolderLock, lock_folder
 from .whole_folder import leftovers, recover, remove_folder
@@ -45,21 +45,34 @@ def folder_of(path: str | os.PathLike[str]) -> Path | None:
     return path.parent if _is_ours(path.name) else None
 
 
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Path:
+    """`write_checkpoint`; nobody takes what is being written for what a killed process left. The checkpoint holds
+    whether it went to the `checkpoint_dir` of its training.
+    """
+    home, own = folder_of(path), checkpoint.state["config"]["checkpoint_dir"]
+    checkpoint.state["kept_by_training"] = home is not None and own is not None and home == Path(own).resolve()
+    lock = None if home is None or not home.is_dir() else lock_folder(home, PATIENCE)
+    try:
+        return write_checkpoint(path, checkpoint)
+    finally:
+        del lock
+
+
 def claim(folder: str, steps: float, *, ours: bool) -> FolderLock:
     """Remove what a training that goes on after `steps` environment steps once wrote after them: `newest` would take it
     for the present, and `prune` would keep it in place of what is written now. Nobody else may write while the lock is
     held.
 
     Raises:
-        ConfigError: there are checkpoints, and they are not `ours`; or another process has claimed the folder.
+        ConfigError: there are checkpoints, and they are not `ours`; or another training has claimed the folder.
         OSError: nothing can be written there.
     """
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
-    if (lock := lock_folder(home, PATIENCE)) is None:
+    if (lock := lock_folder(home, PATIENCE, shared=ours)) is None:
         raise ConfigError(
-            f"checkpoint_dir={folder!r} is written to by another training that runs now; wait for it, or take another "
-            "folder"
+            f"checkpoint_dir={folder!r} is written to by another training that runs now; wait for it, stop() it if it "
+            "is yours, or take another folder"
         )
     recover(home, _is_ours, is_whole)
     found = {path: _steps(path)[0] for path in home.iterdir() if _is_ours(path.name) and is_checkpoint(path)}
@@ -94,6 +107,15 @@ def look_after(folder: Path) -> None:
         if leftovers(folder, _is_ours) and (lock := lock_folder(folder, 0, shared=False)) is not None:
             recover(folder, _is_ours, is_whole)
             del lock
+
+
+def checkpoint_at(path: str | os.PathLike[str]) -> Found:
+    """The checkpoint `path`, finished or undone if a killed process left it half written; CheckpointError unless it is
+    there and whole.
+    """
+    if (home := folder_of(path)) is not None:
+        look_after(home)
+    return Found(Path(path), read_checkpoint(path))
 
 
 def newest(path: str | os.PathLike[str]) -> Found:

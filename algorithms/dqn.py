@@ -101,10 +101,6 @@ class DQNLearner(OffPolicyLearner):
         fit = self._fit if self.by_kernel is None else self._fit_by_kernel
         fit(batch, importance, td_errors)
 
-    def acting_weights(self) -> Array:
-        """All weights."""
-        return self.parameters.numpy()
-
     def align_target(self) -> None:
         """Copy the weights to the target network."""
         self.target_parameters.load(self.parameters.numpy())

@@ -18,6 +18,11 @@ class FolderLock:
     def __init__(self, descriptor: int) -> None:
         self.close = weakref.finalize(self, os.close, descriptor)
 
+    @property
+    def holds(self) -> bool:
+        """Whether it was not closed, as it is in what is forked."""
+        return self.close.alive
+
 
 _held: weakref.WeakValueDictionary[tuple[int, int], FolderLock] = weakref.WeakValueDictionary()
 
@@ -33,28 +38,31 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 def lock_folder(folder: Path, patience: float, *, shared: bool = True) -> FolderLock | None:
-    """The lock of a folder; None if another process still has it after `patience` seconds. That of this process is
-    `shared`, or also None.
+    """The lock of a folder; None if somebody else still has it after `patience` seconds: another process, or, unless it
+    is `shared`, this one.
 
-    Where the file system has no locks, everybody gets one. OSError if there is no such folder.
+    Where the file system has no locks, each process gets one. OSError if there is no such folder.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    status = os.fstat(descriptor)
-    key = (status.st_dev, status.st_ino)
-    if (held := _held.get(key)) is not None:
-        os.close(descriptor)
-        return held if shared else None
     deadline = time.monotonic() + patience
-    while True:
+    while (lock := _try_to_lock(folder, shared)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return lock
+
+
+def _try_to_lock(folder: Path, shared: bool) -> FolderLock | None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        key = (status.st_dev, status.st_ino)
+        if (held := _held.get(key)) is not None:
+            return held if shared else None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() >= deadline:
-                os.close(descriptor)
-                return None
-            time.sleep(0.05)
-            continue
+            return None
         except OSError:  # no locks here
             pass
-        _held[key] = lock = FolderLock(descriptor)
+        _held[key] = lock = FolderLock(os.dup(descriptor))  # which has the same lock
         return lock
+    finally:
+        os.close(descriptor)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from reactvec import Reactor, reaction
+from reactvec import OutputPort, Reactor, reaction
 
 from .checks import why_not_finite
 from .draws import Draws
@@ -30,6 +30,7 @@ class Learner(Reactor):
     `lrs`. `steps_before` environment steps have been taken by the run that this one resumes.
     """
 
+    weights: OutputPort
     saved: ClassVar[tuple[str, ...]] = ("gradient_steps",)
 
     def __init__(
@@ -134,6 +135,10 @@ class Learner(Reactor):
 
     def settle(self) -> None:
         """Wait until the weights are those of all that was learned from; where nothing goes on meanwhile, they are."""
+
+    def acting_weights(self) -> npt.NDArray[Any]:
+        """The weights that the policy acts by, in torch's order; not to be changed."""
+        return self.parameters.numpy()
 
     @property
     def steps_done(self) -> int:

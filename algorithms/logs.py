@@ -36,15 +36,25 @@ class Logs:
         self.interval = config.log_interval or max(config.total_timesteps // _LINES, 1)
         self._logged, self._row = steps, dict[str, float]()
         self._logs: list[Log] = []
+        try:
+            self._open(config, steps)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, config: AlgorithmConfig, steps: int) -> None:
         if config.wandb_project is not None:
             self._logs.append(WandbLog(config.wandb_project, held_settings(config), config.log_dir, steps))
-        if config.log_dir is not None:
-            try:
-                table = CsvFile(config.log_dir, steps)
-                self._logs += [table, JsonLinesFile(config.log_dir, steps), EventLog(config.log_dir, steps)]
-            except OSError as error:
-                raise ConfigError(f"log_dir={config.log_dir!r} cannot be written: {error.strerror or error}") from error
-            self._logged, self._row = int(table.steps), dict(table.rows[-1] if table.rows else {})
+        if config.log_dir is None:
+            return
+        try:
+            table = CsvFile(config.log_dir, steps)
+            self._logs.append(table)
+            self._logs.append(JsonLinesFile(config.log_dir, steps))
+            self._logs.append(EventLog(config.log_dir, steps))
+        except OSError as error:
+            raise ConfigError(f"log_dir={config.log_dir!r} cannot be written: {error.strerror or error}") from error
+        self._logged, self._row = int(table.steps), dict(table.rows[-1] if table.rows else {})
 
     def write(self, result: Mapping[str, Any]) -> None:
         """Log a result if the last that was logged is `interval` environment steps ago, or if it was evaluated."""

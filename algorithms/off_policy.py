@@ -75,11 +75,8 @@ class OffPolicy(Algorithm[C]):
         self.counter.count_until(self.replay.ring.writer.tags)
 
     def _spread_weights(self) -> None:
-        values = self.learner.acting_weights()
-        self.policy.load(values)
+        super()._spread_weights()
         self.learner.align_target()
-        for under_way in self.execution.slots(self.learner.weights):
-            self.policy.send(values, under_way)
 
     def _arrays(self) -> dict[str, Array]:
         return {"target": self.learner.target_parameters.numpy().copy()}

@@ -122,9 +122,5 @@ class OffPolicyLearner(Learner):
         """Take a gradient step on each minibatch `[k, ...]`, log `qf_loss`, and write `td_errors`."""
 
     @abstractmethod
-    def acting_weights(self) -> Array:
-        """The weights that the policy acts by, in torch's order."""
-
-    @abstractmethod
     def align_target(self) -> None:
         """Copy the weights that targets are made with."""

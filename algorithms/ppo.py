@@ -47,6 +47,7 @@ class PPO(Algorithm[PPOConfig]):
 
     config_class = PPOConfig
     learner: PPOLearner
+    policy: KernelPolicy | TorchPolicy
     net: ActorCriticKernel | str
     learner_net: ActorCriticKernel | str
 
@@ -122,12 +123,6 @@ class PPO(Algorithm[PPOConfig]):
 
     def _greedy(self) -> GreedyPolicy:
         return GreedyPolicy(self.learner.module, self.head.greedy())
-
-    def _spread_weights(self) -> None:
-        values = self.learner.parameters.numpy()
-        self.policy.load(values)
-        for under_way in self.execution.slots(self.learner.weights):
-            self.policy.send(values, under_way)
 
     def _arrays(self) -> dict[str, Array]:
         return self.learner.arrays()

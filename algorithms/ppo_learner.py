@@ -96,12 +96,11 @@ class PPOLearner(Learner):
             fit()
             self._add_to_moments(batch.obs)
             self.see_by_latest()
-            self.send(self.parameters.numpy(), weights)
+            self.send(self.acting_weights(), weights)
         else:
             seen = self._seen()  # values and probabilities of this rollout are by the statistics that collected it
             self._add_to_moments(batch.obs)
-            self.see_by_latest()
-            self.send(self.parameters.numpy(), weights)
+            self.send(self.acting_weights(), weights)
             self._see_by(seen)
             self.background.start(fit)
             if self.has_luck:  # layers draw from torch's generator, as environments may
@@ -233,6 +232,19 @@ class PPOLearner(Learner):
     def see_by_latest(self) -> None:
         """Let the module normalise by all that was observed, as rollouts that begin now are learned from."""
         self._see_by(self._seen())
+
+    def acting_weights(self) -> Array:
+        """See Learner; in a pipeline with the latest statistics, by which the next rollout is learned from, while the
+        module may have those of the rollout that it learns from.
+        """
+        own = super().acting_weights()
+        if self.background is None:
+            return own
+        own = own.copy()
+        self.see_by_latest()
+        latest = super().acting_weights().copy()
+        self.parameters.load(own)
+        return latest
 
     def arrays(self) -> dict[str, Array]:
         """Copies of the statistics by which is normalised."""

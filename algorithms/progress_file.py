@@ -62,10 +62,13 @@ class ProgressFile(ABC):
         if hasattr(self, "_file"):
             self._file.close()
         fresh = self.path.with_name(f".{self.name}.new")
-        with open(fresh, "w", newline="") as file:
-            file.writelines(self._head())
-            file.writelines(self._lines(self.rows))
-        os.replace(fresh, self.path)
+        try:
+            with open(fresh, "w", newline="") as file:
+                file.writelines(self._head())
+                file.writelines(self._lines(self.rows))
+            os.replace(fresh, self.path)
+        finally:
+            fresh.unlink(missing_ok=True)
         self._file: TextIO = open(self.path, "a", newline="")  # noqa: SIM115  kept open for rows
 
     @abstractmethod

@@ -23,19 +23,18 @@ from .callbacks import functions
 from .checkpoint import (
     Checkpoint,
     differing,
-    read_checkpoint,
     section,
     under,
     understanding,
-    write_checkpoint,
 )
-from .checkpoint_folder import Found
+from .checkpoint_folder import Found, checkpoint_at, save
 from .checks import CheckpointError, ConfigError, check_storable
 from .config import AlgorithmConfig, AlgorithmSettings
 from .environments import EnvReactor
 from .episodes import EpisodeStatistics
 from .folder_lock import FolderLock
 from .learner import Learner
+from .policy_weights import WeightedPolicy
 from .progress import Progress
 from .stored_settings import check_algorithm, held_objects, held_settings, shaping_differences, stored_settings
 from .visiting import capture_all, restore_all
@@ -56,6 +55,7 @@ class Restorable(ABC, Generic[C]):
     config_class: type[C]
     config: C
     learner: Learner
+    policy: WeightedPolicy
     envs: EnvReactor
     num_envs: int
     statistics: EpisodeStatistics
@@ -89,10 +89,6 @@ class Restorable(ABC, Generic[C]):
     @abstractmethod
     def progress(self) -> Progress:
         """How far this training has come."""
-
-    @abstractmethod
-    def _spread_weights(self) -> None:
-        """Copy the learner's weights to all that act or value by a copy of them."""
 
     @abstractmethod
     def _arrays(self) -> dict[str, Array]:
@@ -137,13 +133,19 @@ class Restorable(ABC, Generic[C]):
         self._load_weights(weights)
         self._spread_weights()
 
+    def _spread_weights(self) -> None:
+        """Copy the learner's weights to all that act or value by a copy of them."""
+        values = self.learner.acting_weights()
+        self.policy.load(values)
+        for under_way in self.execution.slots(self.learner.weights):
+            self.policy.send(values, under_way)
+
     def _load_weights(self, weights: Mapping[str, Array]) -> None:
         self.learner.settle()
         tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-        try:
-            self.learner.module.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise ValueError(f"these weights do not fit the network: {error}") from None
+        if bad := differing(tensors, self.learner.module.state_dict()):  # torch would take over those that fit
+            raise ValueError(f"these weights do not fit the network: {', '.join(bad)} are missing, or others")
+        self.learner.module.load_state_dict(tensors)
 
     def get_state(self) -> Checkpoint:
         """What a resumed training needs, as copies."""
@@ -312,15 +314,15 @@ class Restorable(ABC, Generic[C]):
             ConfigError: it would not hold `env_config` as it is.
         """
         check_storable(self.config.env_config)
-        return str(write_checkpoint(path, self._state(self.saves_memory)))
+        return str(save(path, self._state(self.saves_memory)))
 
     def restore_from_path(self, path: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint, with this algorithm's own settings; CheckpointError if that cannot be."""
-        self._go_on_from(path, read_checkpoint(path))
+        self._go_on_from(checkpoint_at(path))
 
-    def _go_on_from(self, path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-        self.set_state(checkpoint)
-        self._origins.add(Path(path).resolve().parent)
+    def _go_on_from(self, origin: Found) -> None:
+        self.set_state(origin.checkpoint)
+        self._origins.add(origin.path.resolve().parent)
 
     @classmethod
     def from_checkpoint(cls, path: str | os.PathLike[str], **settings: Unpack[AlgorithmSettings]) -> Self:
@@ -331,22 +333,21 @@ class Restorable(ABC, Generic[C]):
         Raises:
             CheckpointError: the checkpoint is damaged, of another version, or misses `env` or `model`.
         """
-        return cls.from_found(Found(Path(path), read_checkpoint(path)), **settings)
+        return cls.from_found(checkpoint_at(path), **settings)
 
     @classmethod
-    def from_found(cls, found: Found, **settings: Unpack[AlgorithmSettings]) -> Self:
+    def from_found(cls, origin: Found, **settings: Unpack[AlgorithmSettings]) -> Self:
         """`from_checkpoint` of one that was read already."""
-        path, checkpoint = found
         with understanding():
-            check_algorithm(found, cls.__name__)
-            stored = stored_settings(found, settings)
+            check_algorithm(origin, cls.__name__)
+            stored = stored_settings(origin, settings)
         try:
             config = cls.config_class.from_dict(stored)
         except (ConfigError, TypeError) as error:
-            raise CheckpointError(f"checkpoint {path} has a config that is not ours: {error}") from error
+            raise CheckpointError(f"checkpoint {origin.path} has a config that is not ours: {error}") from error
         algorithm = cls(config.update(settings))
         try:
-            algorithm._go_on_from(path, checkpoint)
+            algorithm._go_on_from(origin)
         except BaseException:
             algorithm.stop()
             raise

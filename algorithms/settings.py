@@ -156,8 +156,11 @@ class Settings(Suggesting):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The inverse of `to_json`."""
-        settings = json.loads(text)
+        """The inverse of `to_json`; ConfigError if it is not."""
+        try:
+            settings = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"a configuration is JSON, and this is not: {error}") from None
         if not isinstance(settings, dict):
             raise ConfigError(f"a configuration is a JSON object, not {type(settings).__name__}")
         return cls.from_dict(settings)

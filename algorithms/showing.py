@@ -41,7 +41,8 @@ def show(algorithm: Algorithm[Any], episodes: int, video: Path | None) -> Iterat
     """Play greedy episodes in a window, or record them to a folder; yields return and length of each."""
     config = algorithm.config
     source = config.evaluation_env or config.env
-    settings = {**config.env_config, "render_mode": "human" if video is None else "rgb_array"}
+    own = config.env_config if config.evaluation_env is None else {}  # as evaluations are
+    settings = {**own, "render_mode": "human" if video is None else "rgb_array"}
     if not isinstance(source, str):
         raise ConfigError("only an environment that has an id can be made to render; give it by --env")
     env: gym.Env[Any, Any] = env_fns(source, settings, 1)[0]()

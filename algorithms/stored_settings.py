@@ -81,7 +81,7 @@ def stored_settings(found: Found, given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in given and isinstance(settings[name], str) and ":" in settings[name]:
             raise CheckpointError(f"the id {settings[name]!r} imports a module; to allow it, pass it as {name}=")
     folder = folder_of(path)
-    if folder is None or settings["checkpoint_dir"] is None:
+    if folder is None or not state["kept_by_training"]:
         return settings
     logs = given["log_dir"] if "log_dir" in given else _logs(folder, settings["checkpoint_dir"], settings["log_dir"])
     return {**settings, "checkpoint_dir": str(folder), "log_dir": logs}

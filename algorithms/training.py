@@ -215,8 +215,6 @@ def _train(
     progress: bool,
 ) -> TrainResult[A] | list[TrainResult[A]]:
     kind.check_names(given)
-    if resume is not None and not Path(resume).is_dir():
-        raise CheckpointError(f"{Path(resume)} is no checkpoint, and holds none")
     if seeds is None:
         return _train_one(algorithm_class, kind, config, given, resume, progress)
     if "seed" in given:

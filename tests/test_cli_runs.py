@@ -8,7 +8,7 @@ import pytest
 from reactvec import cli
 from reactvec.algorithms import PPO, PPOConfig, train_ppo
 from reactvec.algorithms.plotting import band, curves
-from reactvec.algorithms.showing import load, show
+from reactvec.algorithms.showing import load, measure, show
 
 SMALL = {"train_batch_size": 128, "minibatch_size": 64, "num_epochs": 1, "evaluation_duration": 2, "log_interval": 128}
 FLAGS = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
@@ -154,6 +154,15 @@ def test_eval_shows_a_window(capsys, trained, monkeypatch):
     assert total == length
     low, high = (evaluated["env_runners"][f"episode_return_{end}"] for end in ("min", "max"))
     assert 8 <= low <= high <= 500
+
+
+def test_what_is_shown_is_what_is_measured(tmp_path):
+    """`env_config` is of the training's environment alone."""
+    settings = {"env_config": {"sutton_barto_reward": True}, "evaluation_env": "CartPole-v1", "evaluation_duration": 1}
+    with PPOConfig(env="CartPole-v1", **settings).build_algo() as algorithm:
+        ((total, length),) = show(algorithm, 1, tmp_path / "films")
+        assert total == length
+        assert measure(algorithm, 1)["env_runners"]["episode_return_mean"] == total
 
 
 def test_plot(capsys, trained, tmp_path):

@@ -224,8 +224,11 @@ def test_weights_go_out_and_in():
         assert not np.array_equal(one.predict(observations), other.predict(observations))
         other.set_weights(one.get_weights())
         np.testing.assert_array_equal(one.predict(observations), other.predict(observations))
-        with pytest.raises(ValueError, match="do not fit the network"):
-            one.set_weights({})
+        before = one.get_weights()
+        for bad in ({}, dict(list(other.get_weights().items())[1:]), {**before, "more": np.zeros(3)}):
+            with pytest.raises(ValueError, match="do not fit the network"):
+                one.set_weights(bad)
+            np.testing.assert_equal(one.get_weights(), before)
 
 
 def test_a_model_of_ones_own():

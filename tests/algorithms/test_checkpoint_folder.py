@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import shutil
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +14,11 @@ from reactvec.algorithms import (
     CheckpointError,
     ConfigError,
     PPOConfig,
-    checkpoint_folder,
     train_dqn,
     train_ppo,
     whole_folder,
 )
 from reactvec.algorithms.checkpoint_folder import newest
-from reactvec.algorithms.folder_lock import lock_folder
 from tests.algorithms.agents import small
 
 SMALL = {"train_batch_size": 128, "minibatch_size": 64, "num_epochs": 2, "seed": 3, "evaluation_duration": 2}
@@ -73,50 +66,6 @@ def test_a_new_one_goes_before_the_old_one_that_it_was_to_replace(tmp_path):
     assert names_of(tmp_path) == ["step_128"]
 
 
-def test_nobody_looks_after_what_is_being_written(tmp_path):
-    with PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path, **SMALL).build_algo() as algorithm:
-        algorithm.save_checkpoint()
-        (tmp_path / ".step_256.0123abcd").mkdir()
-        assert newest(tmp_path).path.name == "step_0"
-        assert names_of(tmp_path) == [".step_256.0123abcd", "step_0"]
-        at_work = [sys.executable, "-c", f"from {newest.__module__} import newest as n; n({str(tmp_path)!r})"]
-        subprocess.run(at_work, check=True)
-        assert names_of(tmp_path) == [".step_256.0123abcd", "step_0"]
-    subprocess.run(at_work, check=True)
-    assert names_of(tmp_path) == ["step_0"]
-
-
-def test_two_processes_do_not_write_to_one_folder(tmp_path, monkeypatch):
-    train_ppo("CartPole-v1", 128, checkpoint_dir=tmp_path, progress=False, **SMALL)
-    hold = f"import fcntl, os; fcntl.flock(os.open({str(tmp_path)!r}, os.O_RDONLY), fcntl.LOCK_EX); print(flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{hold}; input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        other.stdout.readline()
-        monkeypatch.setattr(checkpoint_folder, "PATIENCE", 0.1)
-        with pytest.raises(ConfigError, match="is written to by another training that runs now; wait for it"):
-            train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
-        monkeypatch.undo()
-        threading.Timer(0.3, other.stdin.close).start()  # as the workers of a process that was killed
-        train_ppo(resume=tmp_path, total_timesteps=256, progress=False)
-    assert names_of(tmp_path) == ["step_128", "step_256"]
-
-
-def test_what_a_training_forks_does_not_hold_its_lock(tmp_path):
-    with PPOConfig(env="CartPole-v1", checkpoint_dir=tmp_path, **SMALL).build_algo() as algorithm:
-        algorithm.save_checkpoint()
-        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
-        child.start()
-    try:
-        lock = f"from {lock_folder.__module__} import lock_folder as l; assert l({str(tmp_path)!r}, 0) is not None"
-        subprocess.run([sys.executable, "-c", lock], check=True)
-    finally:
-        child.kill()
-        child.join()
-
-
 def test_checkpoints_that_were_saved_by_hand_are_left_alone(tmp_path):
     """Even where they are called as a training would."""
     with PPOConfig(env="CartPole-v1", **SMALL).build_algo() as algorithm:
@@ -129,6 +78,38 @@ def test_checkpoints_that_were_saved_by_hand_are_left_alone(tmp_path):
         algorithm.train_steps(128)
     train_ppo(resume=tmp_path, total_timesteps=768, progress=False)
     assert names_of(tmp_path) == saved
+
+
+def test_who_saved_by_hand_beside_its_checkpoint_dir_goes_on_there(tmp_path):
+    """Or elsewhere, but not among what was saved by hand."""
+    here, hand = tmp_path / "here", tmp_path / "hand"
+    with PPOConfig(env="CartPole-v1", checkpoint_dir=here, **SMALL).build_algo() as algorithm:
+        for step in (128, 256, 384):
+            algorithm.train_steps(128)
+            algorithm.save_to_path(hand / f"step_{step}")
+        algorithm.save_checkpoint()
+    with pytest.raises(ConfigError, match=r"here' holds checkpoints, and this training does not go on"):
+        train_ppo(resume=hand / "step_128", total_timesteps=256, progress=False)
+    train_ppo(resume=hand / "step_128", checkpoint_dir=tmp_path / "new", total_timesteps=256, progress=False)
+    assert names_of(hand) == ["step_128", "step_256", "step_384"]
+    assert names_of(tmp_path / "new") == ["step_256"]
+    assert names_of(here) == ["step_384"]
+
+
+@pytest.mark.parametrize("name", ["step_128", "best"])
+def test_who_names_a_checkpoint_that_was_half_renamed_gets_it(name, tmp_path):
+    settings = {"evaluation_interval": 128, "checkpoint_dir": tmp_path, "progress": False, **SMALL}
+    weights = train_ppo("CartPole-v1", 128, **settings).algorithm.get_weights()
+    path = tmp_path / name
+
+    def half_renamed():
+        path.rename(tmp_path / f".{name}.0123abcd.old")
+        return path
+
+    with PPO.from_checkpoint(half_renamed()) as algorithm:
+        np.testing.assert_equal(algorithm.get_weights(), weights)
+        algorithm.restore_from_path(half_renamed())
+    assert train_ppo(resume=half_renamed(), total_timesteps=256, progress=False).algorithm.progress.steps == 256
 
 
 def test_the_best_goes_along_to_another_folder(tmp_path):

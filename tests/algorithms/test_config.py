@@ -231,6 +231,11 @@ def test_dict_and_json_round_trip():
     assert config.to_dict()["replay_buffer_config"] == dataclasses.asdict(config.replay_buffer_config)
 
 
+def test_what_is_no_json():
+    with pytest.raises(ConfigError, match="a configuration is JSON, and this is not: "):
+        PPOConfig.from_json("{")
+
+
 def test_json_refuses_objects():
     with pytest.raises(ConfigError, match="JSON holds an environment by its id"):
         DQNConfig(env=lambda: None).to_json()

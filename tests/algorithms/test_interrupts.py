@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 import gymnasium as gym
@@ -168,6 +169,44 @@ def test_an_exact_checkpoint_after_an_interrupt(tmp_path: Any):
         assert not algorithm.cut_short
         with DQN.from_checkpoint(algorithm.save_to_path(tmp_path / "agent"), env="CartPole-v1") as other:
             assert "cut short" not in str(other.restart_reason)
+
+
+def test_while_a_pipeline_is_waited_for(interrupt_soon: Any):
+    """What goes on in the background goes on, and is waited for by whoever comes next."""
+    weights = []
+    for interrupted in (False, True):
+        with small_ppo(pipeline=True, num_epochs=3, seed=1).build_algo() as algorithm:
+            fit = algorithm.learner._fit_by_kernel
+
+            def slow(*args: Any, fit: Any = fit) -> None:
+                time.sleep(0.2)
+                fit(*args)
+
+            algorithm.learner._fit_by_kernel = slow  # type: ignore[method-assign]
+            algorithm.train()
+            if interrupted:
+                interrupt_soon()
+                with pytest.raises(KeyboardInterrupt):
+                    algorithm.get_weights()
+            algorithm.train()
+            algorithm.train()  # acts by what was sent when the rollout before was there
+            assert not algorithm.cut_short
+            weights.append(algorithm.get_weights())
+    np.testing.assert_equal(*weights)
+
+
+def test_an_iteration_is_over_when_its_callbacks_were_told():
+    def train(algorithm: PPO, **_: Any) -> None:
+        with pytest.raises(RuntimeError, match="this algorithm trains already"):
+            algorithm.train()
+        told.append(algorithm.progress.steps)
+
+    told: list[int] = []
+    events = {"on_train_result": train, "on_evaluate_end": train}
+    with small_ppo(evaluation_interval=128, **events).build_algo() as algorithm:
+        assert algorithm.train()["num_env_steps_sampled_lifetime"] == 128
+        assert algorithm.train()["training_iteration"] == 2
+    assert told == [128, 128, 256, 256]
 
 
 def test_one_thread_trains_at_a_time():

@@ -2,8 +2,10 @@
 
 import csv
 import errno
+import gc
 import json
 import math
+import os
 import sys
 import types
 
@@ -28,6 +30,20 @@ def test_a_folder_that_cannot_be_written(tmp_path, folder):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=rf"log_dir='{tmp_path / folder}' cannot be written: "):
         train_ppo("CartPole-v1", 128, log_dir=tmp_path / folder, **SMALL)
+
+
+def test_a_log_that_cannot_be_begun_leaves_none_open(tmp_path):
+    """A warning of what stays open would be an error."""
+    (tmp_path / "progress.jsonl").mkdir()
+    with pytest.raises(ConfigError, match="cannot be written: "):
+        train_ppo("CartPole-v1", 128, log_dir=tmp_path, **SMALL)
+    gc.collect()
+    assert not any(str(tmp_path) in os.readlink(f"/proc/self/fd/{name}") for name in open_files())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["progress.csv", "progress.jsonl"]
+
+
+def open_files():
+    return [name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")]
 
 
 def lines_of(folder):
@@ -125,7 +141,7 @@ def test_a_row_is_there_before_its_checkpoint(tmp_path, monkeypatch):
     def killed(path, checkpoint):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("reactvec.algorithms.restoring.write_checkpoint", killed)
+    monkeypatch.setattr("reactvec.algorithms.restoring.save", killed)
     for intervals in ({"checkpoint_interval": 256}, {"evaluation_interval": 256}):
         with pytest.raises(KeyboardInterrupt):
             train_ppo("CartPole-v1", 512, log_dir=tmp_path, checkpoint_dir=tmp_path / "c", **intervals, **SMALL)

@@ -44,10 +44,12 @@ def test_a_pipeline_acts_by_the_weights_of_the_rollout_before_the_last(normalize
 
 @pytest.mark.parametrize("backend", ["kernel", "torch"])
 def test_a_pipeline_learns_by_the_statistics_that_collected(backend):
-    config = small(env="Pendulum-v1", pipeline=True, normalize_observations=True, learner_backend=backend)
+    settings = {"inference_backend": "torch", "learner_backend": backend}
+    config = small(env="Pendulum-v1", pipeline=True, normalize_observations=True, **settings)
     with config.build_algo() as algorithm:
         learner, normalizer = algorithm.learner, algorithm.learner.module.normalizer
         learned_by, collected_by = [], [(np.zeros(3, np.float32), np.ones(3, np.float32))]
+        acted_by = []
         fit = learner._prepared
 
         def prepared(batch):
@@ -60,12 +62,17 @@ def test_a_pipeline_learns_by_the_statistics_that_collected(backend):
             return watched
 
         learner._prepared = prepared
-        for _ in range(4):
+        for number in range(4):
+            if number == 2:
+                algorithm.set_weights(algorithm.get_weights())  # of which the statistics are of the rollout before
             algorithm.train()
+            acted = algorithm.policy.parameters.module.normalizer
+            acted_by.append((acted.mean.numpy().copy(), acted.scale.numpy().copy()))
             moments = learner.moments
             collected_by.append((moments.mean.astype(np.float32), moments.scale().astype(np.float32)))
         learner.settle()
         np.testing.assert_allclose(learned_by, collected_by[:-1])
+        np.testing.assert_allclose(acted_by, learned_by)
         np.testing.assert_allclose(normalizer.mean, collected_by[-2][0])  # what evaluation and export see by
         assert np.abs(collected_by[-2][0]).max() > 0.01
 

@@ -270,6 +270,20 @@ def test_an_environment_that_cannot_be_closed_loses_no_training():
     assert result.evaluation is not None
 
 
+def test_an_environment_that_cannot_be_closed_leaves_no_evaluation_open():
+    class Stubborn(gym.Wrapper):
+        def close(self):
+            raise OSError("not now")
+
+    config = small_ppo(env=lambda: Stubborn(gym.make("CartPole-v1")), evaluation_env="CartPole-v1", placement="inline")
+    algorithm = config.build_algo()
+    algorithm.evaluate()
+    execution = algorithm._evaluation.execution
+    with pytest.raises(OSError, match="not now"):
+        algorithm.stop()
+    assert execution.closed
+
+
 def test_an_evaluation_without_ends_is_warned_of(monkeypatch):
     monkeypatch.setattr("reactvec.algorithms.evaluation.PATIENCE", 64)
 

@@ -102,5 +102,5 @@ def test_a_moved_run_whose_newest_checkpoint_was_being_written_goes_on_where_it_
 
 
 def test_seeds_are_not_resumed_from_nowhere(tmp_path):
-    with pytest.raises(CheckpointError, match="nowhere is no checkpoint"):
+    with pytest.raises(CheckpointError, match="nowhere holds no seed_S/ with a checkpoint"):
         train_ppo("CartPole-v1", 128, seeds=[1], resume=tmp_path / "nowhere", progress=False)
