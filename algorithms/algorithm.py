@@ -189,6 +189,7 @@ class Algorithm(Suggesting, Agent[C]):
     def _iterate(self, steps: int, log: Callable[[dict[str, Any]], None] | None) -> dict[str, Any]:
         """One iteration: train, evaluate, log, save, and tell callbacks."""
         begin, before = time.perf_counter(), self.progress.steps
+        earlier, self.learner.waited = self.learner.waited, 0.0  # by who looked at what the iteration before learned
         self._advance(steps)
         self._before.iterations += 1
         seen_enough = self._tell("on_episode_end", self.statistics.take_finished())
@@ -196,8 +197,9 @@ class Algorithm(Suggesting, Agent[C]):
         if passed(self.config.evaluation_interval, before, self.progress.steps):
             evaluated["evaluation"] = self.measured()
             seen_enough = self._tell("on_evaluate_end", [evaluated["evaluation"]]) or seen_enough
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - begin + earlier
         self._before.seconds += seconds
+        self.learner.waited = 0.0
         result = {**self._metrics(seconds), **evaluated}
         if log is not None:
             log(result)
@@ -232,12 +234,13 @@ class Algorithm(Suggesting, Agent[C]):
 
     def _tell(self, event: str, everything: Iterable[dict[str, Any]]) -> StopIteration | None:
         """Tell callbacks; what is returned, one has raised, and is to be raised when this iteration is on record."""
-        try:
-            for metrics in everything:
+        enough: StopIteration | None = None
+        for metrics in everything:
+            try:
                 self.call(event, metrics=metrics)
-        except StopIteration as seen_enough:
-            return seen_enough
-        return None
+            except StopIteration as seen_enough:
+                enough = enough or seen_enough
+        return enough
 
     @property
     def progress(self) -> Progress:

@@ -57,7 +57,8 @@ class Learner(Reactor):
         self.gradient_steps = 0
         self._luck = Draws(seed, "layer")
         self.has_luck = any(isinstance(part, _DropoutNd) for part in module.modules())
-        self.seconds = 0.0  # spent learning
+        self.seconds = 0.0  # spent learning, and waited for it
+        self.waited = 0.0  # of these in `settle`, since somebody asked
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 

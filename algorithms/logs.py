@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from typing_extensions import Self
 from .checks import ConfigError
 from .config import AlgorithmConfig
 from .event_log import EventLog, WandbLog
+from .folder_lock import PATIENCE, FolderLock, lock_folder
 from .progress_file import STEPS, CsvFile, JsonLinesFile
 from .stored_settings import held_settings
 
@@ -36,24 +38,32 @@ class Logs:
         self.interval = config.log_interval or max(config.total_timesteps // _LINES, 1)
         self._logged, self._row = steps, dict[str, float]()
         self._logs: list[Log] = []
+        self._lock: FolderLock | None = None
         try:
-            self._open(config, steps)
+            if config.log_dir is not None:
+                self._open(config.log_dir, steps, shared=_is_same(config.log_dir, config.checkpoint_dir))
+            if config.wandb_project is not None:
+                self._logs.append(WandbLog(config.wandb_project, held_settings(config), config.log_dir, steps))
         except BaseException:
             self.close()
             raise
 
-    def _open(self, config: AlgorithmConfig, steps: int) -> None:
-        if config.wandb_project is not None:
-            self._logs.append(WandbLog(config.wandb_project, held_settings(config), config.log_dir, steps))
-        if config.log_dir is None:
-            return
+    def _open(self, folder: str, steps: int, *, shared: bool) -> None:
+        """Begin the files in a folder; `shared` with who has the lock of this training's checkpoints."""
         try:
-            table = CsvFile(config.log_dir, steps)
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self._lock = lock_folder(Path(folder), PATIENCE, shared=shared)
+            if self._lock is None:
+                raise ConfigError(
+                    f"log_dir={folder!r} is written to by another training that runs now; wait for it, or take another "
+                    "folder"
+                )
+            table = CsvFile(folder, steps)
             self._logs.append(table)
-            self._logs.append(JsonLinesFile(config.log_dir, steps))
-            self._logs.append(EventLog(config.log_dir, steps))
+            self._logs.append(JsonLinesFile(folder, steps))
+            self._logs.append(EventLog(folder, steps))
         except OSError as error:
-            raise ConfigError(f"log_dir={config.log_dir!r} cannot be written: {error.strerror or error}") from error
+            raise ConfigError(f"log_dir={folder!r} cannot be written: {error.strerror or error}") from error
         self._logged, self._row = int(table.steps), dict(table.rows[-1] if table.rows else {})
 
     def write(self, result: Mapping[str, Any]) -> None:
@@ -68,6 +78,7 @@ class Logs:
     def close(self) -> None:
         """Close all."""
         self._each(lambda log: log.close())
+        self._lock = None
 
     def _each(self, act: Callable[[Log], None]) -> None:
         """Do something with each log. One that can no longer be written, such as on a full disk, ends with a warning,
@@ -89,6 +100,10 @@ class Logs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_same(folder: str, other: str | None) -> bool:
+    return other is not None and Path(folder).resolve() == Path(other).resolve()
 
 
 def scalars(result: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:

@@ -36,12 +36,12 @@ def curves(run: Path, metric: str) -> list[Curve]:
 
 
 def band(several: Sequence[Curve]) -> tuple[Floats, Floats, Floats]:
-    """Steps that all curves cover, and their mean and standard deviation there, between points along straight lines."""
-    first, last = max(steps[0] for steps, _ in several), min(steps[-1] for steps, _ in several)
+    """Steps of all curves, and the mean and standard deviation of those that reach there, between points along straight
+    lines.
+    """
     grid = np.unique(np.concatenate([steps for steps, _ in several]))
-    grid = grid[(grid >= first) & (grid <= last)]
-    values = np.array([np.interp(grid, steps, values) for steps, values in several])
-    return grid, values.mean(0), values.std(0)
+    values = np.array([np.interp(grid, steps, values, left=np.nan, right=np.nan) for steps, values in several])
+    return grid, np.nanmean(values, 0), np.nanstd(values, 0)
 
 
 def draw(runs: Sequence[Path], out: Path, metric: str) -> None:
@@ -55,7 +55,8 @@ def draw(runs: Sequence[Path], out: Path, metric: str) -> None:
     axes: Axes = figure.add_subplot(xlabel="environment steps", ylabel=metric)
     for run, several in found.items():
         steps, mean, deviation = band(several)
-        (line,) = axes.plot(steps, mean, label=str(run) if len(several) == 1 else f"{run} ({len(several)} seeds)")
+        label = str(run) if len(several) == 1 else f"{run} ({len(several)} seeds)"
+        (line,) = axes.plot(steps, mean, label=label, marker="." if len(steps) == 1 else None)
         if len(several) > 1:
             axes.fill_between(steps, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.legend()

@@ -88,8 +88,8 @@ class PPOLearner(Learner):
 
         In a pipeline, the weights that are sent are those of the rollout before, which was learned from meanwhile.
         """
-        begin = time.perf_counter()
         self.settle()
+        begin = time.perf_counter()
         batch = self._batch()
         fit = self._prepared(batch)
         if self.background is None:
@@ -130,9 +130,15 @@ class PPOLearner(Learner):
     def settle(self) -> None:
         """See Learner."""
         if self.background is not None:
+            begin = time.perf_counter()
             self.background.settle()
+            self._count_wait(time.perf_counter() - begin)
             self.settled_steps = self.gradient_steps
             self._settled.update(super().metrics())
+
+    def _count_wait(self, seconds: float) -> None:
+        self.waited += seconds
+        self.seconds += seconds
 
     def metrics(self) -> dict[str, float]:
         """Of the rollout that was learned from last; in a pipeline, of the one before."""

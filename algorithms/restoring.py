@@ -248,9 +248,15 @@ class Restorable(ABC, Generic[C]):
         self.best = BestModel() if found is None else BestModel(float(found[0]), int(found[1]), section(arrays, "best"))
 
     def call(self, event: str, **arguments: Any) -> None:
-        """Call the functions that callbacks have for an event."""
+        """Call the functions that callbacks have for an event; StopIteration of one is raised when all were called."""
+        enough: StopIteration | None = None
         for function in functions(getattr(self.config, event)):
-            function(algorithm=self, **arguments)
+            try:
+                function(algorithm=self, **arguments)
+            except StopIteration as seen_enough:
+                enough = enough or seen_enough
+        if enough is not None:
+            raise enough
 
     def _fitting(self, checkpoint: Checkpoint) -> tuple[dict[str, Array], dict[str, Array]]:
         """The arrays of `_arrays`, and those of the optimizer; CheckpointError where any is not of this algorithm."""

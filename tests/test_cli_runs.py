@@ -178,6 +178,8 @@ def test_mean_and_band_of_seeds():
     one = np.array([0.0, 10.0, 20.0]), np.array([0.0, 10.0, 20.0])
     other = np.array([5.0, 15.0]), np.array([3.0, 3.0])
     steps, mean, deviation = band([one, other])
-    assert steps.tolist() == [5, 10, 15]
-    assert mean.tolist() == [4, 6.5, 9]
-    assert deviation.tolist() == [1, 3.5, 6]
+    assert steps.tolist() == [0, 5, 10, 15, 20]
+    assert mean.tolist() == [0, 4, 6.5, 9, 20]
+    assert deviation.tolist() == [0, 1, 3.5, 6, 0]
+    apart = np.array([30.0]), np.array([7.0])
+    assert [array.tolist() for array in band([other, apart])] == [[5, 15, 30], [3, 3, 7], [0, 0, 0]]

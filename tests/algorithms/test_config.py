@@ -91,6 +91,16 @@ def test_misspelt_settings_get_a_suggestion(name, suggestion):
         setattr(DQNConfig(), name, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [("num_env_runners", "num_workers"), ("kl_coeff", "target_kl"), ("tensorboard_log", "log_dir")],
+)
+def test_what_others_call_a_setting_is_known(name, suggestion):
+    arguments: Any = {name: 1}
+    with pytest.raises(UnknownSetting, match=f"no setting '{name}'; did you mean '{suggestion}'"):
+        PPOConfig(**arguments)
+
+
 def test_a_setting_of_another_group_is_sent_there():
     with pytest.raises(ConfigError, match=r"num_envs is a setting of env_runners\(\), not of training\(\)"):
         DQNConfig().training(num_envs=4)  # type: ignore[call-arg]

@@ -148,6 +148,21 @@ def test_a_row_is_there_before_its_checkpoint(tmp_path, monkeypatch):
         assert steps_of(tmp_path) == [128, 256]
 
 
+def test_two_trainings_do_not_log_to_one_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("reactvec.algorithms.logs.PATIENCE", 0.1)
+
+    def begin(algorithm, result):
+        with pytest.raises(ConfigError, match=r"log_dir=.* is written to by another training that runs now"):
+            train_ppo("CartPole-v1", 128, log_dir=tmp_path, **SMALL)
+        told.append(result)
+
+    told = []
+    for checkpoints in (None, tmp_path):
+        train_ppo("CartPole-v1", 256, log_dir=tmp_path, checkpoint_dir=checkpoints, on_train_result=begin, **SMALL)
+        assert steps_of(tmp_path) == [128, 256]
+    assert len(told) == 4
+
+
 def test_some_hundred_lines_by_default(tmp_path):
     settings = {**SMALL, "train_batch_size": 8, "minibatch_size": 8, "log_interval": None}
     train_ppo("CartPole-v1", 4000, log_dir=tmp_path, **settings)

@@ -1,5 +1,7 @@
 """PPO that gathers the next rollout while it learns from the last one."""
 
+import time
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -75,6 +77,29 @@ def test_a_pipeline_learns_by_the_statistics_that_collected(backend):
         np.testing.assert_allclose(acted_by, learned_by)
         np.testing.assert_allclose(normalizer.mean, collected_by[-2][0])  # what evaluation and export see by
         assert np.abs(collected_by[-2][0]).max() > 0.01
+
+
+def test_time_counts_whoever_waits_for_the_pipeline():
+    """Even if that is between two iterations."""
+
+    def look(algorithm, result):
+        algorithm.get_weights()
+
+    with small(pipeline=True, on_train_result=look).build_algo() as algorithm:
+        fit = algorithm.learner._fit_by_kernel
+
+        def slow(*args):
+            time.sleep(0.05)
+            fit(*args)
+
+        algorithm.learner._fit_by_kernel = slow
+        begin = time.perf_counter()
+        results = [algorithm.train() for _ in range(5)]
+        taken = time.perf_counter() - begin
+    assert 4 * 0.05 <= results[-1]["time_total_s"] <= taken
+    assert sum(result["timers"]["learner_update_timer"] for result in results) >= 4 * 0.05
+    for result in results[1:]:
+        assert result["time_this_iter_s"] >= result["timers"]["learner_update_timer"] >= 0.05
 
 
 @pytest.mark.parametrize("backend", ["kernel", "torch"])

@@ -236,6 +236,23 @@ def test_who_stops_in_the_middle_of_an_iteration_finds_it_on_record(tmp_path, ev
     assert event == "on_episode_end" or told == [256, 256]  # an evaluation in between, and the last
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_who_stops_takes_nothing_from_others(first):
+    """All functions are told of all episodes of the iteration."""
+    told = []
+
+    def enough(algorithm, metrics):
+        raise StopIteration
+
+    def tell(algorithm, metrics):
+        told.append(metrics)
+
+    with small_ppo(seed=1, on_episode_end=[enough, tell] if first else [tell, enough]).build_algo() as algorithm:
+        with pytest.raises(StopIteration):
+            algorithm.train()
+        assert len(told) == algorithm.progress.episodes > 2
+
+
 def test_an_environments_stop_iteration_is_an_error():
     class Ends(gym.Wrapper):
         def step(self, action):
