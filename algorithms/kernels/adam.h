@@ -24,6 +24,10 @@ static inline AdamStep adam_coefficients(
     return made;
 }
 
+// The moments of weights that no gradient reaches any more, those of units that are dead, fade. They count as 0 before they
+// are subnormal, with which a step takes many times as long on some processors; a mean so small moves no weight.
+#define FADED 1e-32f
+
 // Each sum has one product, so that what a compiler fuses, and with it the bits of an element, does not depend on where it
 // lies. Moving towards the new value is as exact as the weighted sum where beta2 is at least 1/2. A weight whose gradient
 // has always been 0 does not move.
@@ -33,8 +37,10 @@ static inline __attribute__((always_inline)) void adam_step(
     const AdamStep by = *step;
     for (int64_t i = 0; i < n; i++) {
         const float slope = gradient[i] * by.scale;
-        mean[i] = (slope - mean[i]) * by.mean_rate + mean[i];
-        square[i] = (slope * slope - square[i]) * by.square_rate + square[i];
+        const float first = (slope - mean[i]) * by.mean_rate + mean[i];
+        const float second = (slope * slope - square[i]) * by.square_rate + square[i];
+        mean[i] = fabsf(first) < FADED ? 0.0f : first;
+        square[i] = fabsf(first) + second < FADED ? 0.0f : second;  // not before the mean
         weights[i] -= by.size * mean[i] / (sqrtf(square[i]) * by.correction + by.eps);
     }
 }

@@ -44,6 +44,25 @@ def test_steps_as_torch_does(variant: str, size: int, betas: tuple[float, float]
     np.testing.assert_allclose(adam.exp_avg_sq, state["exp_avg_sq"].numpy(), rtol=1e-4, atol=1e-7)
 
 
+@variants
+def test_what_no_gradient_reaches_comes_to_rest(variant: str) -> None:
+    """Moments that fade never become subnormal, which processors are slow with; weights are as if they had faded."""
+    weights = normal(0, 100)
+    exact = weights.astype(np.float64)
+    adam, theirs = Adam(100, variant=variant), torch.from_numpy(exact).requires_grad_()
+    optimizer = torch.optim.Adam([theirs], lr=1e-2)
+    for step in range(1_000):
+        gradient = normal(1, 100) if step < 3 else np.zeros(100, np.float32)
+        theirs.grad = torch.from_numpy(gradient.astype(np.float64))
+        optimizer.step()
+        adam.update(weights, gradient, 1e-2)
+        for moments in (adam.exp_avg, adam.exp_avg_sq):
+            assert not ((moments != 0) & (np.abs(moments) < np.finfo(np.float32).tiny)).any()
+    assert not adam.exp_avg.any()
+    assert (adam.exp_avg_sq > 0).all()
+    np.testing.assert_allclose(weights, exact, rtol=2e-6, atol=2e-7)
+
+
 def test_the_first_step_by_hand() -> None:
     """It goes lr in the direction of the gradient, but for eps: 2 - 0.5 * 3 / (3 + 1) and -1 + 0.5 * 1 / (1 + 1)."""
     weights = np.array([2.0, -1.0], np.float32)
