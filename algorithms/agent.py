@@ -15,6 +15,7 @@ from torch import nn
 from reactvec import EnvBank
 from reactvec.native_env_bank import NativeEnvBank
 
+from .callbacks import tell
 from .checks import ConfigError
 from .draws import env_seeds
 from .environments import evaluation_bank, place_of
@@ -107,7 +108,7 @@ class Agent(Restorable[C]):
         `env_runners/{episode_return_mean, _std, _min, _max, episode_len_mean, num_episodes}`.
         """
         results = self.measured(draw)
-        self.call("on_evaluate_end", metrics=results)
+        tell(self, "on_evaluate_end", {"metrics": results})
         return results
 
     def measured(self, draw: int = 0) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from reactvec import EnvBank, InputPort, Schedule, Topology
 
 from .agent import Agent
 from .best_model import BestModel
-from .callbacks import functions
+from .callbacks import functions, tell
 from .checkpoint import is_checkpoint
 from .checkpoint_folder import best_path, claim, prune, save, step_path
 from .checks import CheckpointError, ConfigError
@@ -207,7 +207,7 @@ class Algorithm(Suggesting, Agent[C]):
             self._keep_best(evaluated["evaluation"]["env_runners"]["episode_return_mean"])
         if passed(self.config.checkpoint_interval, before, self.progress.steps):
             self.save_checkpoint()
-        self.call("on_train_result", result=result)
+        tell(self, "on_train_result", {"result": result})
         if seen_enough is not None:
             raise seen_enough
         return result
@@ -234,13 +234,11 @@ class Algorithm(Suggesting, Agent[C]):
 
     def _tell(self, event: str, everything: Iterable[dict[str, Any]]) -> StopIteration | None:
         """Tell callbacks; what is returned, one has raised, and is to be raised when this iteration is on record."""
-        enough: StopIteration | None = None
-        for metrics in everything:
-            try:
-                self.call(event, metrics=metrics)
-            except StopIteration as seen_enough:
-                enough = enough or seen_enough
-        return enough
+        try:
+            tell(self, event, *({"metrics": metrics} for metrics in everything))
+        except StopIteration as seen_enough:
+            return seen_enough
+        return None
 
     @property
     def progress(self) -> Progress:

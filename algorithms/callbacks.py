@@ -25,6 +25,20 @@ def functions(value: Callbacks) -> Sequence[Callback]:
     return () if value is None else (value,) if callable(value) else value
 
 
+def tell(algorithm: Any, event: str, *news: dict[str, Any]) -> None:
+    """Call the functions that an algorithm's config has for an event, with each of `news` as arguments. StopIteration
+    of one is raised when all were called.
+    """
+    enough: StopIteration | None = None
+    for function, arguments in ((f, each) for each in news for f in functions(getattr(algorithm.config, event))):
+        try:
+            function(algorithm=algorithm, **arguments)
+        except StopIteration as seen_enough:
+            enough = enough or seen_enough
+    if enough is not None:
+        raise enough
+
+
 def check_callbacks(value: Any) -> str | None:
     """A check for a function, a sequence of functions, or None."""
     good = value is None or callable(value) or (isinstance(value, list | tuple) and all(map(callable, value)))

@@ -19,14 +19,8 @@ from reactvec import Execution
 from reactvec.snapshot import Snapshot
 
 from .best_model import BestModel
-from .callbacks import functions
-from .checkpoint import (
-    Checkpoint,
-    differing,
-    section,
-    under,
-    understanding,
-)
+from .callbacks import tell
+from .checkpoint import Checkpoint, differing, section, under, understanding
 from .checkpoint_folder import Found, checkpoint_at, save
 from .checks import CheckpointError, ConfigError, check_storable
 from .config import AlgorithmConfig, AlgorithmSettings
@@ -212,7 +206,7 @@ class Restorable(ABC, Generic[C]):
             CheckpointError: it is of another algorithm, network or environment.
         """
         self._take_over(checkpoint)
-        self.call("on_checkpoint_loaded")
+        tell(self, "on_checkpoint_loaded", {})
 
     def _begin_anew(self) -> None:
         """Let environments begin anew, with other seeds; all that was learned and is remembered stays."""
@@ -246,17 +240,6 @@ class Restorable(ABC, Generic[C]):
             self.restart_reason = f"{self.restart_reason}; the saved replay buffer does not fit them, and is left out"
         found = state["best"]
         self.best = BestModel() if found is None else BestModel(float(found[0]), int(found[1]), section(arrays, "best"))
-
-    def call(self, event: str, **arguments: Any) -> None:
-        """Call the functions that callbacks have for an event; StopIteration of one is raised when all were called."""
-        enough: StopIteration | None = None
-        for function in functions(getattr(self.config, event)):
-            try:
-                function(algorithm=self, **arguments)
-            except StopIteration as seen_enough:
-                enough = enough or seen_enough
-        if enough is not None:
-            raise enough
 
     def _fitting(self, checkpoint: Checkpoint) -> tuple[dict[str, Array], dict[str, Array]]:
         """The arrays of `_arrays`, and those of the optimizer; CheckpointError where any is not of this algorithm."""

@@ -10,6 +10,7 @@ from gymnasium.vector import VectorEnv
 from tqdm import tqdm
 
 from .algorithm import Algorithm
+from .callbacks import tell
 from .checkpoint import check_target
 from .checkpoint_folder import step_path
 from .checks import CheckpointError, ConfigError
@@ -71,7 +72,7 @@ def run(algorithm: A, total_timesteps: int, *, progress: bool) -> TrainResult[A]
         result.evaluation = _evaluate(algorithm)
         if result.evaluation is not None:
             with contextlib.suppress(StopIteration):  # it has ended
-                algorithm.call("on_evaluate_end", metrics=result.evaluation)
+                tell(algorithm, "on_evaluate_end", {"metrics": result.evaluation})
             last = result.history[-1] if result.history else {"num_env_steps_sampled_lifetime": done}
             logs.write({**last, "evaluation": result.evaluation})
         if algorithm.best.exists:
