@@ -50,8 +50,11 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Path:
     whether it went to the `checkpoint_dir` of its training.
     """
     home, own = folder_of(path), checkpoint.state["config"]["checkpoint_dir"]
-    checkpoint.state["kept_by_training"] = home is not None and own is not None and home == Path(own).resolve()
-    lock = None if home is None or not home.is_dir() else lock_folder(home, PATIENCE)
+    checkpoint.state["kept_by_training"] = own is not None and home == Path(own).resolve()
+    lock = None
+    if home is not None:
+        with contextlib.suppress(OSError):  # where there is no folder yet; what else is wrong, writing says
+            lock = lock_folder(home, PATIENCE)
     try:
         return write_checkpoint(path, checkpoint)
     finally:

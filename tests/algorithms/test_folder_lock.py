@@ -76,6 +76,16 @@ def test_two_processes_do_not_write_to_one_folder(tmp_path, monkeypatch):
     assert names_of(tmp_path) == ["step_128", "step_256"]
 
 
+def test_where_no_lock_can_be_had_saving_goes_on(tmp_path, monkeypatch):
+    def denied(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(checkpoint_folder, "lock_folder", denied)
+    with small().build_algo() as algorithm:
+        algorithm.save_to_path(tmp_path / "best")
+    assert names_of(tmp_path) == ["best"]
+
+
 def test_two_trainings_of_one_process_do_not_write_to_one_folder(tmp_path, monkeypatch):
     with small(checkpoint_dir=tmp_path).build_algo() as one, small(checkpoint_dir=tmp_path).build_algo() as other:
         one.train()
