@@ -58,7 +58,7 @@ class Learner(Reactor):
         self._luck = Draws(seed, "layer")
         self.has_luck = any(isinstance(part, _DropoutNd) for part in module.modules())
         self.seconds = 0.0  # spent learning, and waited for it
-        self.waited = 0.0  # of these in `settle`, since somebody asked
+        self.waited = 0.0  # of these in `settle`; whoever counts them sets it to 0
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
 

@@ -132,13 +132,10 @@ class PPOLearner(Learner):
         if self.background is not None:
             begin = time.perf_counter()
             self.background.settle()
-            self._count_wait(time.perf_counter() - begin)
+            seconds = time.perf_counter() - begin
+            self.seconds, self.waited = self.seconds + seconds, self.waited + seconds
             self.settled_steps = self.gradient_steps
             self._settled.update(super().metrics())
-
-    def _count_wait(self, seconds: float) -> None:
-        self.waited += seconds
-        self.seconds += seconds
 
     def metrics(self) -> dict[str, float]:
         """Of the rollout that was learned from last; in a pipeline, of the one before."""
